@@ -1,0 +1,2 @@
+//! The binary `firstcome`.
+fn main() {}
