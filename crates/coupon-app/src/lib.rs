@@ -1,1 +1,40 @@
-//! (being built)
+//! The doors: what the house promises and what it needs, as ports with their contracts, and the use cases between.
+//!
+//! * [`IssueLedger`] decides and makes durable; [`Combiner`] stands in front of every ledger and turns concurrent
+//!   requests into batches.
+//! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
+//! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
+//! * [`Board`] is what a server may say of a coupon from memory.
+//!
+//! With the feature `contract` come the reference adapters and the suites that examine any adapter.
+
+mod board;
+mod clock;
+mod code;
+mod combiner;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod desk;
+mod error;
+mod follow;
+mod key;
+mod ledger;
+pub mod limits;
+#[cfg(feature = "contract")]
+pub mod memory;
+mod outbox;
+mod store;
+
+pub use board::{Board, Posted};
+pub use clock::Clock;
+pub use code::{Code, CodeError, CodeKey};
+pub use combiner::{Combiner, CombinerStats, Lane, Pending};
+pub use desk::{Desk, DeskError, Tally};
+pub use error::{LedgerError, Reason, StoreError};
+pub use follow::{Followed, follow};
+pub use key::{KeyId, KeyRecord, Scope};
+pub use ledger::{
+    Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply, Request, Seen,
+};
+pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
+pub use store::{Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter};

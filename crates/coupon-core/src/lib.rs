@@ -1,1 +1,34 @@
-//! (being built)
+//! The law: what a coupon is, who gets one, and what must always hold.
+//!
+//! Everything here is a pure function of its arguments: no I/O, no async, no clock, no random numbers. A ledger
+//! (see `coupon_app::IssueLedger`) brings the facts and the time, calls [`decide`] or [`decide_command`], makes the
+//! result durable, and only then answers. Because every ledger decides by these two functions, they agree.
+
+mod command;
+mod coupon;
+mod discount;
+mod invariants;
+mod issue;
+mod issued_coupon;
+pub mod limits;
+mod quantity;
+mod terms;
+mod time;
+mod user;
+mod validity;
+mod violation;
+mod window;
+
+pub use command::{Command, CommandRefusal, Effect, decide_command};
+pub use coupon::{Coupon, CouponId, CouponIdError, CouponState, Revision};
+pub use discount::Discount;
+pub use invariants::{Breach, Witnessed, check_order};
+pub use issue::{Grant, Held, KeyHash, Outcome, Standing, decide};
+pub use issued_coupon::{IssuedCoupon, IssuedCouponId, IssuedCouponIdError, IssuedState, Redemption};
+pub use quantity::{Position, Quantity};
+pub use terms::{AckLevel, Strategy, Terms, TermsChange, TermsDraft};
+pub use time::{Span, Timestamp};
+pub use user::{UserId, UserIdError};
+pub use validity::Validity;
+pub use violation::{Field, Rule, Violation};
+pub use window::Window;

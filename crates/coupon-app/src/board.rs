@@ -1,0 +1,143 @@
+//! What a server may say of coupons from memory: durable facts, posted by the ledger before it answers.
+
+use coupon_core::{Coupon, CouponId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The facts of every coupon as far as they are durable.
+///
+/// The ledger posts here after it has made a batch durable and before it answers it. So whoever has had an answer
+/// finds at least that much on the board.
+#[derive(Debug, Default)]
+pub struct Board {
+    posts: RwLock<BTreeMap<CouponId, Arc<Post>>>,
+}
+
+#[derive(Debug)]
+struct Post {
+    coupon: RwLock<Arc<Coupon>>,
+    issued: AtomicU32,
+    stored: AtomicU32,
+    first_issued_at: AtomicI64,
+    last_issued_at: AtomicI64,
+}
+
+/// What the board says of one coupon.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The coupon at its last revision.
+    pub coupon: Arc<Coupon>,
+    /// How many are issued.
+    pub issued: u32,
+    /// How many of these the store has.
+    pub stored: u32,
+    /// When the first was issued.
+    pub first_issued_at: Option<Timestamp>,
+    /// When the last was issued.
+    pub last_issued_at: Option<Timestamp>,
+}
+
+impl Board {
+    /// A board with nothing on it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Posts a coupon's revision.
+    pub fn post_coupon(&self, coupon: &Arc<Coupon>) {
+        if let Some(post) = self.post(coupon.id) {
+            *post.coupon.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(coupon);
+            return;
+        }
+        let post = Post {
+            coupon: RwLock::new(Arc::clone(coupon)),
+            issued: AtomicU32::new(0),
+            stored: AtomicU32::new(0),
+            first_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
+            last_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
+        };
+        self.posts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(coupon.id, Arc::new(post));
+    }
+
+    /// Posts that a coupon has been issued so many times, the last of them at `last_issued_at`.
+    pub fn post_issued(
+        &self,
+        coupon: CouponId,
+        issued: u32,
+        first_issued_at: Timestamp,
+        last_issued_at: Timestamp,
+    ) {
+        if let Some(post) = self.post(coupon) {
+            post.first_issued_at
+                .store(first_issued_at.as_micros(), Ordering::Relaxed);
+            post.last_issued_at
+                .store(last_issued_at.as_micros(), Ordering::Relaxed);
+            post.issued.store(issued, Ordering::Release);
+        }
+    }
+
+    /// Posts that the store has everything up to this position.
+    pub fn post_stored(&self, coupon: CouponId, position: u32) {
+        if let Some(post) = self.post(coupon) {
+            post.stored.fetch_max(position, Ordering::Release);
+        }
+    }
+
+    /// What is known of a coupon; `None` when there is none or it was deleted.
+    pub fn get(&self, coupon: CouponId) -> Option<Posted> {
+        self.post(coupon)
+            .map(|post| post.read())
+            .filter(|posted| !posted.coupon.deleted)
+    }
+
+    /// Up to `limit` coupons after `after` in order of id, deleted ones left out.
+    pub fn list(&self, after: Option<CouponId>, limit: usize) -> Vec<Posted> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let live = posts
+            .range((from, std::ops::Bound::Unbounded))
+            .map(|(_, post)| post.read());
+        live.filter(|posted| !posted.coupon.deleted).take(limit).collect()
+    }
+
+    /// The coupons of which the store does not have every issue yet.
+    pub fn pending(&self) -> Vec<CouponId> {
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let behind = |post: &Post| post.stored.load(Ordering::Acquire) < post.issued.load(Ordering::Acquire);
+        posts
+            .iter()
+            .filter(|(_, post)| behind(post))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    fn post(&self, coupon: CouponId) -> Option<Arc<Post>> {
+        self.posts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&coupon)
+            .map(Arc::clone)
+    }
+}
+
+impl Post {
+    fn read(&self) -> Posted {
+        let stored = self.stored.load(Ordering::Acquire);
+        let issued = self.issued.load(Ordering::Acquire);
+        let time = |micros: &AtomicI64| {
+            let instant = Timestamp::saturating_from_micros(micros.load(Ordering::Relaxed));
+            (issued > 0).then_some(instant)
+        };
+        Posted {
+            coupon: Arc::clone(&self.coupon.read().unwrap_or_else(PoisonError::into_inner)),
+            issued,
+            stored,
+            first_issued_at: time(&self.first_issued_at),
+            last_issued_at: time(&self.last_issued_at),
+        }
+    }
+}

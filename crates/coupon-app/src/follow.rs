@@ -1,0 +1,61 @@
+//! Carries the ledger's records to the store: in batches, in order, behind the sale, never in its way.
+
+use crate::{Applied, Board, Outbox, Record, RecordStore, StoreError, limits};
+use std::time::Duration;
+
+/// How far the follower has come, for metrics.
+pub trait Followed: Send + Sync {
+    /// Entries were applied.
+    fn applied(&self, applied: Applied);
+
+    /// The store failed and will be tried again after `pause`.
+    fn failed(&self, error: &StoreError, pause: Duration);
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Brings entries from the outbox to the store until the ledger is closed and everything has arrived. A failing store
+/// is tried again for ever, with growing pauses: the records are safe in the outbox meanwhile.
+pub async fn follow(
+    outbox: &dyn Outbox,
+    store: &dyn RecordStore,
+    board: &Board,
+    followed: &dyn Followed,
+) -> Result<(), StoreError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match step(outbox, store, board).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(applied)) => {
+                followed.applied(applied);
+                pause = FIRST_PAUSE;
+            }
+            Err(error) => {
+                followed.failed(&error, pause);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+async fn step(
+    outbox: &dyn Outbox,
+    store: &dyn RecordStore,
+    board: &Board,
+) -> Result<Option<Applied>, StoreError> {
+    let after = store.applied().await?;
+    let entries = outbox.next(after, limits::MAX_APPLY).await?;
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let applied = store.apply(&entries).await?;
+    for record in entries.iter().flat_map(|entry| &entry.records) {
+        if let Record::Issued(issued) = record {
+            board.post_stored(issued.coupon, issued.grant.position.get());
+        }
+    }
+    outbox.release(applied.seq).await?;
+    Ok(Some(applied))
+}

@@ -1,0 +1,16 @@
+//! Every limit of the application layer, in one place. The domain's own are in `coupon_core::limits`.
+
+/// Most requests that the combiner hands to a ledger at once. More makes a commit cheaper per request and the answer
+/// later; beyond a few thousand nothing is gained.
+pub const MAX_BATCH: usize = 4_096;
+/// Most requests that wait in front of one ledger, those being committed included. The next one is told at once that
+/// the service is overloaded.
+pub const MAX_WAITING: usize = 16_384;
+/// Largest page of any list.
+pub const MAX_PAGE: usize = 1_000;
+/// Most records that the follower brings to the store in one transaction.
+pub const MAX_APPLY: usize = 8_192;
+/// How long the result of a command is kept for its idempotency key: 24 hours, in microseconds.
+pub const COMMAND_TOKEN_LIFE_US: i64 = 24 * 3_600 * 1_000_000;
+/// Most results of commands kept for idempotency keys; the oldest leaves first.
+pub const MAX_COMMAND_TOKENS: usize = 100_000;

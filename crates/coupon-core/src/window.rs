@@ -1,0 +1,39 @@
+//! When: the half-open issue window.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The issue window, half-open: `opens_at <= now < closes_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    opens_at: Timestamp,
+    closes_at: Timestamp,
+}
+
+impl Window {
+    /// A window; `None` when it does not close after it opens.
+    pub fn new(opens_at: Timestamp, closes_at: Timestamp) -> Option<Self> {
+        (opens_at < closes_at).then_some(Self { opens_at, closes_at })
+    }
+
+    /// The first instant in the window.
+    pub const fn opens_at(self) -> Timestamp {
+        self.opens_at
+    }
+
+    /// The first instant after the window.
+    pub const fn closes_at(self) -> Timestamp {
+        self.closes_at
+    }
+
+    /// Whether the window has opened.
+    pub fn has_opened(self, now: Timestamp) -> bool {
+        now >= self.opens_at
+    }
+
+    /// Whether the window has closed.
+    pub fn has_closed(self, now: Timestamp) -> bool {
+        now >= self.closes_at
+    }
+}
