@@ -37,6 +37,8 @@ const READS_ENVIRONMENT: &[&str] = &["coupon-server", "coupon-bench", "xtask"];
 const KNOWS_STATUS_CODES: &[&str] = &["coupon-http", "coupon-bench", "coupon-rehearsal"];
 /// What makes bytes durable, by every name it has.
 const SYNCS: &[&str] = &["sync_all", "sync_data", "fdatasync", "fsync"];
+/// The functions of the core that judge.
+const DECIDES: &[&str] = &["decide", "decide_command"];
 
 fn core_is_pure(file: &File, findings: &mut Findings) {
     if file.krate() != Some("coupon-core") {
@@ -138,11 +140,11 @@ fn witness(file: &File, findings: &mut Findings) {
         return;
     }
     for (number, line) in file.rust_lines() {
-        if has_word(&line.code, "decide") {
+        if let Some(name) = DECIDES.iter().find(|name| has_word(&line.code, name)) {
             findings.error(
                 file,
                 number,
-                "a witness does not share the code it judges: no `decide`",
+                format!("a witness does not share the code it judges: no `{name}`"),
             );
         }
     }
