@@ -50,7 +50,7 @@ pub enum Health {
 pub type Answer = Result<Reply, LedgerError>;
 
 /// What a ledger is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Issue one coupon to one user.
     Issue(IssueRequest),
@@ -61,7 +61,7 @@ pub enum Request {
 }
 
 /// What a ledger replies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// To [`Request::Issue`].
     Issue(Outcome),

@@ -1,0 +1,48 @@
+//! The references as examinees: they must pass their own examination.
+
+use super::ledger::{Bench, LedgerHarness};
+use crate::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
+use crate::{Board, RecordStore};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Opens the reference ledger beside the reference store.
+#[derive(Debug, Default)]
+pub struct ReferenceHarness {
+    medium: Arc<Medium>,
+    store: MemoryStore,
+}
+
+impl ReferenceHarness {
+    /// Nothing opened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    async fn bench(&self, clock: Arc<ManualClock>) -> Bench {
+        let board = Arc::new(Board::new());
+        let store: Arc<dyn RecordStore> = Arc::new(self.store.clone());
+        let medium = Arc::clone(&self.medium);
+        let opened = MemoryLedger::open(medium, store.as_ref(), Arc::clone(&board), clock).await;
+        let ledger = Arc::new(opened.unwrap());
+        Bench {
+            outbox: Arc::clone(&ledger) as _,
+            ledger,
+            board,
+            store,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl LedgerHarness for ReferenceHarness {
+    async fn open(&mut self, clock: Arc<ManualClock>) -> Bench {
+        *self = Self::default();
+        self.bench(clock).await
+    }
+
+    async fn crash_and_reopen(&mut self, bench: Bench, clock: Arc<ManualClock>) -> Bench {
+        drop(bench);
+        self.bench(clock).await
+    }
+}

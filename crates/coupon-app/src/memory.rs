@@ -1,0 +1,14 @@
+//! The in-memory reference: a ledger and a store that are obviously right rather than fast.
+//!
+//! What other adapters keep on disk or in a server these keep behind an `Arc`: the [`Medium`] is the ledger's disk,
+//! and clones of one [`MemoryStore`] are one store opened again. Everything else is lost when they are dropped, so
+//! the references recover as every other adapter must: from the store, and from the entries that it has not applied.
+
+mod clock;
+mod facts;
+mod ledger;
+mod store;
+
+pub use clock::ManualClock;
+pub use ledger::{Medium, MemoryLedger};
+pub use store::{MemoryStore, Quarantined};

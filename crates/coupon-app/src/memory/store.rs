@@ -1,0 +1,249 @@
+//! The reference store. A clone is the same store opened again.
+
+use super::facts::lives;
+use crate::{
+    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, Record, RecordStore, Restore,
+    RevisedRecord, Seq, StoreError, StoreTally, WalletFilter,
+};
+use async_trait::async_trait;
+use coupon_core::{Coupon, CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Position, Timestamp, UserId};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The reference: a record, a coupon and a key store in one.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Books>>);
+
+/// Why a record is in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quarantined {
+    /// There is no such coupon.
+    UnknownCoupon,
+    /// It would exceed the quantity.
+    OverQuantity,
+    /// The user holds another position.
+    UserTwice,
+    /// Another user holds the position.
+    PositionTwice,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    applied: Seq,
+    coupons: BTreeMap<CouponId, Coupon>,
+    issued: BTreeMap<(CouponId, Position), IssuedRecord>,
+    counts: BTreeMap<CouponId, u32>,
+    held: BTreeMap<(CouponId, UserId), Position>,
+    tokens: Vec<RevisedRecord>,
+    quarantine: Vec<(IssuedRecord, Quarantined)>,
+    code_key: Option<[u8; 16]>,
+    keys: Vec<KeyRecord>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What it did not take in, and why.
+    pub fn quarantine(&self) -> Vec<(IssuedRecord, Quarantined)> {
+        self.books().quarantine.clone()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    fn apply(&mut self, record: &Record, applied: &mut Applied) {
+        let issued = match record {
+            Record::Issued(issued) => issued,
+            Record::Revised(revised) => return self.revise(revised),
+        };
+        let place = (issued.coupon, issued.grant.position);
+        let holder = (issued.coupon, issued.user.clone());
+        let wrong = match (self.held.get(&holder), self.issued.get(&place)) {
+            (Some(position), _) if *position == issued.grant.position => {
+                applied.redelivered += 1;
+                return;
+            }
+            (Some(_other_position), _) => Some(Quarantined::UserTwice),
+            (None, Some(_other_user)) => Some(Quarantined::PositionTwice),
+            (None, None) => self.no_room(issued.coupon),
+        };
+        if let Some(reason) = wrong {
+            self.quarantine.push((issued.clone(), reason));
+            applied.quarantined += 1;
+        } else {
+            self.held.insert(holder, issued.grant.position);
+            self.issued.insert(place, issued.clone());
+            *self.counts.entry(issued.coupon).or_default() += 1;
+            applied.written += 1;
+        }
+    }
+
+    fn no_room(&self, coupon: CouponId) -> Option<Quarantined> {
+        let Some(facts) = self.coupons.get(&coupon) else {
+            return Some(Quarantined::UnknownCoupon);
+        };
+        let count = self.counts.get(&coupon).copied().unwrap_or(0);
+        let full = facts.terms.quantity.next_position(count).is_none();
+        full.then_some(Quarantined::OverQuantity)
+    }
+
+    fn revise(&mut self, revised: &RevisedRecord) {
+        self.coupons.insert(revised.coupon.id, revised.coupon.clone());
+        if revised.token.is_some() {
+            // A store has no clock: the latest command that carried a token says what time it is.
+            let now = revised.coupon.revised_at;
+            self.tokens.retain(|record| lives(record, now));
+            self.tokens.push(revised.clone());
+        }
+    }
+
+    fn of(&self, coupon: CouponId) -> impl Iterator<Item = &IssuedRecord> {
+        self.issued
+            .range((coupon, Position::MIN)..=(coupon, Position::MAX))
+            .map(|(_, record)| record)
+    }
+}
+
+fn issued_coupon(record: &IssuedRecord) -> IssuedCoupon {
+    IssuedCoupon::new(record.coupon, record.user.clone(), record.grant)
+}
+
+#[async_trait]
+impl RecordStore for MemoryStore {
+    async fn applied(&self) -> Result<Seq, StoreError> {
+        Ok(self.books().applied)
+    }
+
+    async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
+        let mut books = self.books();
+        let mut applied = Applied {
+            seq: books.applied,
+            ..Applied::default()
+        };
+        let last = books.applied;
+        let fresh = entries.iter().filter(|entry| entry.seq > last);
+        for (due, entry) in (last + 1..).zip(fresh.clone()) {
+            if entry.seq != due {
+                return Err(StoreError::lasting(format!(
+                    "entry {} came where {due} was due",
+                    entry.seq
+                )));
+            }
+        }
+        for entry in fresh {
+            for record in &entry.records {
+                books.apply(record, &mut applied);
+            }
+            applied.seq = entry.seq;
+        }
+        books.applied = applied.seq;
+        Ok(applied)
+    }
+
+    async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {
+        let books = self.books();
+        for coupon in books.coupons.values() {
+            restore.coupon(coupon.clone());
+        }
+        for record in books.issued.values() {
+            restore.issued(record.clone());
+        }
+        for record in &books.tokens {
+            if let Some(token) = record.token {
+                restore.token(record.clone(), token);
+            }
+        }
+        Ok(books.applied)
+    }
+
+    async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
+        Ok(*self.books().code_key.get_or_insert(fresh))
+    }
+}
+
+#[async_trait]
+impl CouponStore for MemoryStore {
+    async fn wallet(&self, user: &UserId, filter: WalletFilter) -> Result<Vec<IssuedCoupon>, StoreError> {
+        let books = self.books();
+        let of_user = books.issued.values().filter(|record| record.user == *user);
+        let mut wallet: Vec<IssuedCoupon> = of_user.map(issued_coupon).collect();
+        wallet.retain(|one| {
+            let after = filter
+                .after
+                .is_none_or(|after| (one.grant.issued_at, one.coupon) < (after.issued_at, after.coupon));
+            after && filter.state.is_none_or(|state| state == one.state(filter.now))
+        });
+        wallet.sort_by_key(|one| Reverse((one.grant.issued_at, one.coupon)));
+        wallet.truncate(filter.limit);
+        Ok(wallet)
+    }
+
+    async fn issued_coupon(&self, id: IssuedCouponId) -> Result<Option<IssuedCoupon>, StoreError> {
+        let books = self.books();
+        Ok(books.issued.get(&(id.coupon, id.position)).map(issued_coupon))
+    }
+
+    async fn issued_coupons(
+        &self,
+        coupon: CouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<IssuedCoupon>, StoreError> {
+        let books = self.books();
+        let asked = books
+            .of(coupon)
+            .filter(|record| record.grant.position.get() > after);
+        Ok(asked.take(limit).map(issued_coupon).collect())
+    }
+
+    async fn tally(&self, coupon: CouponId, now: Timestamp) -> Result<StoreTally, StoreError> {
+        let books = self.books();
+        let mut tally = StoreTally::default();
+        for one in books.of(coupon).map(issued_coupon) {
+            tally.issued += 1;
+            match one.state(now) {
+                IssuedState::Issued => {}
+                IssuedState::Redeemed => tally.redeemed += 1,
+                IssuedState::Expired => tally.expired += 1,
+                IssuedState::Revoked => tally.revoked += 1,
+            }
+        }
+        Ok(tally)
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KeyStore for MemoryStore {
+    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        let mut books = self.books();
+        if books.keys.iter().any(|taken| taken.id == key.id) {
+            return Err(StoreError::lasting("the id of the key is taken"));
+        }
+        books.keys.push(key.clone());
+        Ok(())
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        Ok(self.books().keys.clone())
+    }
+
+    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
+        let mut books = self.books();
+        let found = books.keys.iter_mut().find(|key| &*key.id == id);
+        Ok(found.map(|key| {
+            key.revoked_at.get_or_insert(at);
+            key.clone()
+        }))
+    }
+}

@@ -1,0 +1,3 @@
+//! The references sit the examination that they are held up for.
+
+mod ledger;
