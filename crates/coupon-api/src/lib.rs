@@ -1,1 +1,31 @@
-//! (being built)
+//! The letterhead: what goes over the wire, as types and as OpenAPI schemas, and nothing else.
+//!
+//! Request types end in `Body` and refuse unknown and repeated fields. Their fields hold what arrived with its JSON
+//! type and no more: whether a number or a text may be is decided where it is used. Answer types are written, never
+//! read, by the server; [`IssuedCoupon::write_json`] is the one that the fast path writes by hand.
+
+mod admin;
+mod coupon;
+mod digits;
+mod duration;
+mod issued_coupon;
+mod key;
+mod page;
+mod present;
+mod problem;
+mod ready;
+mod time;
+mod whole;
+
+pub use admin::{AdminCoupon, ChangeCouponBody, CouponStats, CreateCouponBody, Labels, Refusals};
+pub use coupon::{
+    AckLevel, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon, Strategy,
+};
+pub use duration::{Duration, DurationError};
+pub use issued_coupon::{CodeText, IssueBody, IssuedCoupon, IssuedCouponIdText, IssuedState, LookupBody};
+pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
+pub use page::{AdminCouponPage, ApiKeyPage, IssuedCouponPage};
+pub use problem::{FieldError, Problem};
+pub use ready::{CheckResult, Liveness, Readiness};
+pub use time::{Time, TimeError};
+pub use whole::Whole;

@@ -1,0 +1,35 @@
+//! Pages of lists.
+
+use crate::{AdminCoupon, ApiKey, IssuedCoupon};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of issued coupons.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedCouponPage<'a> {
+    /// The page.
+    pub data: Vec<IssuedCoupon<'a>>,
+    /// Where the next page begins; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A page of coupons.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminCouponPage {
+    /// The page.
+    pub data: Vec<AdminCoupon>,
+    /// Where the next page begins; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A page of API keys.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyPage {
+    /// The page.
+    pub data: Vec<ApiKey>,
+    /// Where the next page begins; null on the last.
+    pub next_cursor: Option<String>,
+}
