@@ -1,2 +1,30 @@
-//! The binary `firstcome`.
-fn main() {}
+//! The fuse box: the binary `firstcome`. Parses the command line, runs one command, and exits with its verdict.
+//!
+//! Only here do all the crates meet ([`wiring`]), and only here is the environment read ([`environment`]).
+
+mod cli;
+mod client;
+mod clock;
+mod commands;
+mod config;
+mod data_dir;
+mod environment;
+mod keys;
+mod table;
+mod telemetry;
+mod terminal;
+mod times;
+mod user_tokens;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::complain(&format!("firstcome: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! One module per verb of the command line.
+
+pub(crate) mod backup;
+pub(crate) mod cells;
+pub(crate) mod config;
+pub(crate) mod coupon;
+pub(crate) mod healthcheck;
+pub(crate) mod key;
+pub(crate) mod openapi;
+pub(crate) mod rehearse;
+pub(crate) mod restore;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod verify;

@@ -1,0 +1,11 @@
+//! The environment: read here and nowhere else.
+
+/// The value of an environment variable; absent and empty are the same, because an orchestrator often sets an empty
+/// one where it means none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

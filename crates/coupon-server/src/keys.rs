@@ -1,0 +1,107 @@
+//! The two secrets that a server starts with: the first administrator's key and the tokens' secret.
+
+use crate::config::Settings;
+use crate::data_dir::DataDir;
+use anyhow::{Context as _, bail};
+use secrecy::{ExposeSecret as _, SecretString};
+
+const ADMIN_KEY_FILE: &str = "admin-key";
+const JWT_SECRET_FILE: &str = "jwt-secret";
+/// Only the owner may read a secret.
+const OWNER_ONLY: u32 = 0o600;
+
+/// What a server starts with.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// The administrator's key.
+    pub(crate) admin: SecretString,
+    /// What users' tokens are signed with.
+    pub(crate) jwt: SecretString,
+    /// Whether the administrator's key was made just now, and nobody knows it yet.
+    pub(crate) admin_is_new: bool,
+}
+
+impl Keys {
+    /// Those that are set, else those that are kept, else new ones, kept from now on.
+    pub(crate) fn find_or_make(settings: &Settings, directory: &DataDir) -> anyhow::Result<Self> {
+        let (admin, admin_is_new) =
+            find_or_make(settings.admin_key.get(), directory, ADMIN_KEY_FILE, random_key)?;
+        let (jwt, _) = find_or_make(settings.jwt_secret.get(), directory, JWT_SECRET_FILE, random_key)?;
+        Ok(Self {
+            admin,
+            jwt,
+            admin_is_new,
+        })
+    }
+}
+
+/// The administrator's key for a command: given, set, or kept in the data directory.
+pub(crate) fn admin_key(given: Option<&str>, settings: &Settings) -> anyhow::Result<SecretString> {
+    if let Some(given) = given {
+        return Ok(given.to_owned().into());
+    }
+    find(settings.admin_key.get(), settings, ADMIN_KEY_FILE)?.with_context(|| {
+        format!(
+            "no administrator's key: there is none in {}; give --key or FIRSTCOME_ADMIN_KEY, or name the \
+             server's data directory with --data-dir",
+            settings.data_dir.display()
+        )
+    })
+}
+
+/// The tokens' secret for a command: set, or kept in the data directory.
+pub(crate) fn jwt_secret(settings: &Settings) -> anyhow::Result<SecretString> {
+    find(settings.jwt_secret.get(), settings, JWT_SECRET_FILE)?.with_context(|| {
+        format!(
+            "no secret to sign with: there is none in {}; set FIRSTCOME_JWT_SECRET, or name the server's data \
+             directory with --data-dir",
+            settings.data_dir.display()
+        )
+    })
+}
+
+fn find(set: Option<SecretString>, settings: &Settings, name: &str) -> anyhow::Result<Option<SecretString>> {
+    match set {
+        Some(secret) => Ok(Some(secret)),
+        None if !settings.data_dir.is_dir() => Ok(None),
+        None => kept(&DataDir::open(&settings.data_dir)?, name),
+    }
+}
+
+fn find_or_make(
+    set: Option<SecretString>,
+    directory: &DataDir,
+    name: &str,
+    make: fn() -> anyhow::Result<String>,
+) -> anyhow::Result<(SecretString, bool)> {
+    if let Some(secret) = set {
+        return Ok((secret, false));
+    }
+    if let Some(secret) = kept(directory, name)? {
+        return Ok((secret, false));
+    }
+    let made = make()?;
+    directory.write(name, &format!("{made}\n"), OWNER_ONLY)?;
+    Ok((made.into(), true))
+}
+
+fn kept(directory: &DataDir, name: &str) -> anyhow::Result<Option<SecretString>> {
+    let Some(text) = directory.read(name)? else {
+        return Ok(None);
+    };
+    let secret = SecretString::from(text);
+    if secret.expose_secret().len() < 32 {
+        bail!(
+            "{} is too short to be the secret that was kept there; restore it, or remove it to have a new one made",
+            directory.path().join(name).display()
+        );
+    }
+    Ok(Some(secret))
+}
+
+/// 256 random bits in hexadecimal.
+pub(crate) fn random_key() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
