@@ -89,7 +89,7 @@ impl Checkout {
 
     /// Every file that is committed or would be with `git add --all`, relative to the root, sorted.
     ///
-    /// Without a repository (an unpacked archive) it is every file outside hidden and build directories.
+    /// Without a repository (an unpacked archive) it is every file but build output.
     pub(crate) fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let listed = self
             .git()

@@ -142,15 +142,7 @@ fn cargo_deny(checkout: &Checkout) -> anyhow::Result<Option<Vec<String>>> {
     }
     let output = checkout
         .cargo()
-        .args([
-            "deny",
-            "--all-features",
-            "check",
-            "--hide-inclusion-graph",
-            "licenses",
-            "bans",
-            "sources",
-        ])
+        .args(["deny", "check", "licenses", "bans", "sources"])
         .output()
         .context("cargo deny")?;
     if output.status.success() {

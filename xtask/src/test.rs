@@ -45,6 +45,11 @@ enum Step {
     Doc,
 }
 
+/// Of what a failure says, so many lines are shown as it happens; more is read in the log.
+const MOST_LINES_AT_ONCE: usize = 80;
+/// And so many again at the end, where all failures stand together.
+const MOST_LINES_AGAIN: usize = 25;
+
 /// What the steps work with.
 struct Shift<'a> {
     checkout: &'a Checkout,
@@ -77,7 +82,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> anyhow::Result<bool
             .unwrap_or_else(|error| Outcome::failed("could not be run", &format!("{error:#}")));
         let took = begun.elapsed();
         for failure in &outcome.failures {
-            failure.tell(&terminal);
+            failure.tell(&terminal, MOST_LINES_AT_ONCE);
         }
         terminal.say(format_args!("      {} ({})", outcome.verdict(), seconds(took)));
         outcomes.push((*step, outcome, took));
@@ -99,7 +104,8 @@ fn close(terminal: &Terminal, outcomes: &[(Step, Outcome, Duration)], took: Dura
         terminal.say("\nfailed:");
         for (step, outcome, _) in outcomes {
             for failure in &outcome.failures {
-                terminal.say(format_args!("  {}: {}", step.name(), failure.title));
+                terminal.say(format_args!("  in {}", step.name()));
+                failure.tell(terminal, MOST_LINES_AGAIN);
             }
         }
     }
@@ -123,7 +129,8 @@ fn document(outcomes: &[(Step, Outcome, Duration)], totals: &Totals, took: Durat
                 "seconds": took.as_secs_f64(),
                 "passed": outcome.passed,
                 "failed": outcome.failed,
-                "skipped": outcome.skips,
+                "skipped": outcome.skipped,
+                "skips": outcome.skips,
                 "failures": outcome.failures.iter().map(|failure| json!({
                     "title": failure.title,
                     "output": failure.output,

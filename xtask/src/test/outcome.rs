@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::terminal::{Terminal, counted};
 
-/// More than this is read in the log, not on the terminal.
-const MOST_LINES_SHOWN: usize = 80;
-
 /// What one step has counted.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -59,12 +56,12 @@ impl Outcome {
 
 impl Failure {
     /// Prints the end of what was said: the cause usually stands there.
-    pub(super) fn tell(&self, terminal: &Terminal) {
+    pub(super) fn tell(&self, terminal: &Terminal, most_lines: usize) {
         terminal.say(format_args!("      failed: {}", self.title));
-        let hidden = self.output.len().saturating_sub(MOST_LINES_SHOWN);
+        let hidden = self.output.len().saturating_sub(most_lines);
         if hidden > 0 {
             terminal.say(format_args!(
-                "      | ({} before this are in target/xtask/)",
+                "      | (before this: {}, in target/xtask/)",
                 counted(hidden, "line")
             ));
         }

@@ -70,7 +70,7 @@ fn a_workspace_in_order_is_counted_and_passes() {
     assert_eq!(document["failed"], 0);
     assert_eq!(document["skipped"], 1);
     assert!(
-        document["steps"][4]["skipped"][0]
+        document["steps"][4]["skips"][0]
             .as_str()
             .unwrap()
             .ends_with("needs two machines")

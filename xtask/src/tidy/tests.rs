@@ -198,6 +198,17 @@ const CASES: &[(&str, &[Snippet], usize)] = &[
         0,
     ),
     (
+        "status-codes",
+        &[
+            (
+                "crates/coupon-server/src/commands/healthcheck.rs",
+                "fn f() -> StatusCode {}\n",
+            ),
+            ("crates/coupon-server/src/wiring.rs", "fn f() -> StatusCode {}\n"),
+        ],
+        1,
+    ),
+    (
         "syncs",
         &[(
             "crates/ledger-journal/src/journal/writer.rs",
@@ -240,9 +251,9 @@ const CASES: &[(&str, &[Snippet], usize)] = &[
         "witness",
         &[(
             "crates/coupon-rehearsal/src/a.rs",
-            "use coupon_core::issue::decide;\n",
+            "use coupon_core::decide;\ndecide_command(&a);\n",
         )],
-        1,
+        2,
     ),
     (
         "witness",
