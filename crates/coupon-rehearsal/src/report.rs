@@ -7,6 +7,7 @@ mod json;
 mod numbers;
 mod scale;
 mod terminal;
+mod verdict_html;
 
 use std::io;
 use std::path::{Path, PathBuf};

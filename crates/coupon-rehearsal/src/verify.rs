@@ -24,6 +24,8 @@ pub use state::{FinalState, IssuedCoupon};
 /// What the audit found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
+    /// How many coupons the server holds as issued in the end.
+    pub coupons_held: u64,
     /// Every invariant that was checked, with its evidence and its violations.
     pub checks: Vec<Check>,
 }
@@ -55,5 +57,8 @@ pub fn audit(history: &History, state: &FinalState) -> Verdict {
         accounts::of_the_server(&case),
         order::inside_the_window(&case),
     ];
-    Verdict { checks }
+    Verdict {
+        coupons_held: state.issued(),
+        checks,
+    }
 }

@@ -123,14 +123,14 @@ fn write_verdict(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
             check.evidence
         )?;
         for finding in &check.findings {
+            writeln!(
+                text,
+                "         {}: {}",
+                finding.kind.name(),
+                grouped(finding.count)
+            )?;
             for example in &finding.examples {
                 writeln!(text, "           {example}")?;
-            }
-            let more = finding
-                .count
-                .saturating_sub(u64::try_from(finding.examples.len()).unwrap_or(u64::MAX));
-            if more > 0 && finding.examples.len() > 1 {
-                writeln!(text, "           and {} more", grouped(more))?;
             }
         }
     }

@@ -129,6 +129,36 @@ pub enum FindingKind {
     OutsideWindow,
 }
 
+impl FindingKind {
+    /// Its name in results and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OverIssued => "over-issued",
+            Self::UnderIssued => "under-issued",
+            Self::DuplicateUser => "duplicate-user",
+            Self::IssuedTwice => "issued-twice",
+            Self::LostAcknowledgement => "lost-acknowledgement",
+            Self::PositionChanged => "position-changed",
+            Self::DetailsChanged => "details-changed",
+            Self::PhantomIssue => "phantom-issue",
+            Self::SilentEffect => "silent-effect",
+            Self::PositionGap => "position-gap",
+            Self::PositionReused => "position-reused",
+            Self::IdentityReused => "identity-reused",
+            Self::OrderInverted => "order-inverted",
+            Self::TimeRanBack => "time-ran-back",
+            Self::UntrueSoldOut => "untrue-sold-out",
+            Self::UntrueRefusal => "untrue-refusal",
+            Self::UnresolvedUnknown => "unresolved-unknown",
+            Self::UncountedAttempts => "uncounted-attempts",
+            Self::NeverSent => "never-sent",
+            Self::UnexpectedAnswer => "unexpected-answer",
+            Self::CountsDisagree => "counts-disagree",
+            Self::OutsideWindow => "outside-window",
+        }
+    }
+}
+
 /// One kind of violation, how often, and some of them in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
