@@ -3,12 +3,12 @@
 use crate::members::Members;
 use coupon_app::limits::{COMMAND_TOKEN_LIFE_US, MAX_COMMAND_TOKENS};
 use coupon_app::{
-    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Restore, RevisedRecord,
-    Seen,
+    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Restore,
+    RevisedRecord, Seen,
 };
 use coupon_core::{
-    Command, CommandRefusal, Coupon, CouponId, Effect, Grant, Held, Outcome, Position, Standing, Timestamp, UserId,
-    Validity, decide, decide_command,
+    Command, CommandRefusal, Coupon, CouponId, Effect, Grant, Held, Outcome, Position, Standing, Timestamp,
+    UserId, Validity, decide, decide_command,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -57,13 +57,20 @@ impl Book {
 
     fn held(&self, user: &UserId) -> Option<Held> {
         let member = self.members.get(user)?;
-        Some(Held { grant: self.grant(member.position, member.issued_at), key: member.key })
+        Some(Held {
+            grant: self.grant(member.position, member.issued_at),
+            key: member.key,
+        })
     }
 
     fn grant(&self, position: Position, issued_at: Timestamp) -> Grant {
         let run = self.runs.partition_point(|run| run.from <= position.get());
         let validity = self.runs[run.saturating_sub(1)].validity;
-        Grant { position, issued_at, expires_at: validity.expires_at(issued_at) }
+        Grant {
+            position,
+            issued_at,
+            expires_at: validity.expires_at(issued_at),
+        }
     }
 
     fn issue(&mut self, user: &UserId, grant: Grant, key: Option<coupon_core::KeyHash>) {
@@ -81,19 +88,31 @@ impl Book {
         let position = grant.position.get();
         let explains = |validity: Validity| validity.expires_at(grant.issued_at) == grant.expires_at;
         let Some(last) = self.runs.last().copied() else {
-            self.runs.push(Run { from: position, validity: self.reading(grant) });
+            self.runs.push(Run {
+                from: position,
+                validity: self.reading(grant),
+            });
             return;
         };
         if explains(last.validity) {
             return;
         }
-        let first_of_run = self.members.at(last.from).map(|member| last.validity.expires_at(member.issued_at));
+        let first_of_run = self
+            .members
+            .at(last.from)
+            .map(|member| last.validity.expires_at(member.issued_at));
         if position == last.from + 1 && first_of_run == Some(grant.expires_at) {
             self.runs.pop();
-            self.runs.push(Run { from: last.from, validity: Validity::Until(grant.expires_at) });
+            self.runs.push(Run {
+                from: last.from,
+                validity: Validity::Until(grant.expires_at),
+            });
             return;
         }
-        self.runs.push(Run { from: position, validity: self.reading(grant) });
+        self.runs.push(Run {
+            from: position,
+            validity: self.reading(grant),
+        });
     }
 
     fn reading(&self, grant: Grant) -> Validity {
@@ -140,19 +159,38 @@ impl Books {
             && let Some(earlier) = self.tokens.get(token.scope, clock)
         {
             let replay = earlier.token.payload == token.payload;
-            return (if replay { earlier.outcome() } else { CommandOutcome::TokenReused }, None);
+            return (
+                if replay {
+                    earlier.outcome()
+                } else {
+                    CommandOutcome::TokenReused
+                },
+                None,
+            );
         }
         match self.decide_command(&request, clock) {
             Err(refusal) => (CommandOutcome::Refused(refusal), None),
             Ok((coupon, issued, changed)) => {
                 let (actor, token) = (request.actor, request.token);
-                let record =
-                    changed.then(|| RevisedRecord { coupon: Coupon::clone(&coupon), issued, actor, token });
+                let record = changed.then(|| RevisedRecord {
+                    coupon: Coupon::clone(&coupon),
+                    issued,
+                    actor,
+                    token,
+                });
                 if let Some(record) = &record {
                     self.revise(record);
                 }
                 let decided_at = if changed { coupon.revised_at } else { clock };
-                (CommandOutcome::Done { coupon, issued, decided_at, replayed: false }, record)
+                (
+                    CommandOutcome::Done {
+                        coupon,
+                        issued,
+                        decided_at,
+                        replayed: false,
+                    },
+                    record,
+                )
             }
         }
     }
@@ -164,13 +202,23 @@ impl Books {
     ) -> Result<(Arc<Coupon>, u32, bool), CommandRefusal> {
         if let Command::Create(terms) = &request.command {
             let last = self.coupons.last_key_value().map(|(id, _)| *id);
-            let id = last.map_or(Some(CouponId::FIRST), CouponId::next).ok_or(CommandRefusal::IdsExhausted)?;
+            let id = last
+                .map_or(Some(CouponId::FIRST), CouponId::next)
+                .ok_or(CommandRefusal::IdsExhausted)?;
             let coupon = Coupon::create(id, Box::as_ref(terms).clone(), clock)?;
             return Ok((Arc::new(coupon), 0, true));
         }
-        let book = request.coupon.and_then(|id| self.coupons.get(&id)).ok_or(CommandRefusal::UnknownCoupon)?;
-        let effect =
-            decide_command(Some(&book.coupon), book.standing, &request.command, request.if_match, clock)?;
+        let book = request
+            .coupon
+            .and_then(|id| self.coupons.get(&id))
+            .ok_or(CommandRefusal::UnknownCoupon)?;
+        let effect = decide_command(
+            Some(&book.coupon),
+            book.standing,
+            &request.command,
+            request.if_match,
+            clock,
+        )?;
         Ok(match effect {
             Effect::Revised(coupon) => (Arc::new(*coupon), book.standing.issued, true),
             Effect::Unchanged => (Arc::clone(&book.coupon), book.standing.issued, false),
@@ -208,8 +256,12 @@ impl Books {
     }
 
     fn positions(&self, coupon: CouponId, after: u32, limit: usize) -> Vec<(UserId, Grant)> {
-        let Some(book) = self.coupons.get(&coupon) else { return Vec::new() };
-        let members = (after..book.members.count()).take(limit).filter_map(|index| book.members.at(index + 1));
+        let Some(book) = self.coupons.get(&coupon) else {
+            return Vec::new();
+        };
+        let members = (after..book.members.count())
+            .take(limit)
+            .filter_map(|index| book.members.at(index + 1));
         members
             .map(|member| {
                 let user = UserId::parse(member.user).expect("it was a user id when it came in");
@@ -236,13 +288,23 @@ impl Books {
         let book = book.ok_or_else(|| Contradiction(format!("{}: there is no such coupon", at())))?;
         if u64::from(position) != u64::from(book.standing.issued) + 1 {
             let issued = book.standing.issued;
-            return Err(Contradiction(format!("{}: only {issued} positions came before it", at())));
+            return Err(Contradiction(format!(
+                "{}: only {issued} positions came before it",
+                at()
+            )));
         }
         if record.grant.issued_at < book.standing.last_issued_at {
-            return Err(Contradiction(format!("{}: it was issued before its predecessor", at())));
+            return Err(Contradiction(format!(
+                "{}: it was issued before its predecessor",
+                at()
+            )));
         }
         if let Some(held) = book.members.get(&record.user) {
-            return Err(Contradiction(format!("{}: its user holds position {} too", at(), held.position)));
+            return Err(Contradiction(format!(
+                "{}: its user holds position {} too",
+                at(),
+                held.position
+            )));
         }
         book.issue(&record.user, record.grant, record.key);
         Ok(())
@@ -309,7 +371,11 @@ impl Tokens {
     fn keep(&mut self, token: CommandToken, record: &RevisedRecord) {
         let now = record.coupon.revised_at;
         self.forget_old(now);
-        let kept = Kept { token, coupon: Arc::new(record.coupon.clone()), issued: record.issued };
+        let kept = Kept {
+            token,
+            coupon: Arc::new(record.coupon.clone()),
+            issued: record.issued,
+        };
         self.by_scope.insert(token.scope, kept);
         self.ages.push_back((token.scope, now));
     }
@@ -322,7 +388,11 @@ impl Tokens {
             }
             self.ages.pop_front();
             // A scope that was used again after its day has a younger entry of its own.
-            if self.by_scope.get(&scope).is_some_and(|kept| kept.coupon.revised_at == at) {
+            if self
+                .by_scope
+                .get(&scope)
+                .is_some_and(|kept| kept.coupon.revised_at == at)
+            {
                 self.by_scope.remove(&scope);
             }
         }

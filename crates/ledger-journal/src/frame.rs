@@ -68,7 +68,11 @@ impl SegmentHeader {
         }
         let mut journal = [0; 16];
         journal.copy_from_slice(&bytes[16..32]);
-        Ok(Self { journal, first_seq: u64_at(bytes, 32), bytes: u64_at(bytes, 40) })
+        Ok(Self {
+            journal,
+            first_seq: u64_at(bytes, 32),
+            bytes: u64_at(bytes, 40),
+        })
     }
 
     /// Bytes that [`SegmentHeader::decode`] wants.
@@ -164,7 +168,8 @@ impl Frame {
         header[28..32].copy_from_slice(&payload_checksum.to_le_bytes());
         let header_checksum = checksum(journal, &header[..32]);
         header[32..].copy_from_slice(&header_checksum.to_le_bytes());
-        self.bytes.resize(self.bytes.len().next_multiple_of(FRAME_ALIGNMENT), 0);
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(FRAME_ALIGNMENT), 0);
         &self.bytes
     }
 }

@@ -44,7 +44,10 @@ impl JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { segment_bytes: DEFAULT_SEGMENT_BYTES, prepare_ahead: true }
+        Self {
+            segment_bytes: DEFAULT_SEGMENT_BYTES,
+            prepare_ahead: true,
+        }
     }
 }
 
@@ -73,7 +76,9 @@ struct Desk {
 
 impl std::fmt::Debug for JournalLedger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JournalLedger").field("outbox", &self.outbox).finish_non_exhaustive()
+        f.debug_struct("JournalLedger")
+            .field("outbox", &self.outbox)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,7 +107,10 @@ impl JournalLedger {
             let (first, last) = (book.first_issued_at, book.standing.last_issued_at);
             board.post_issued(book.coupon.id, book.standing.issued, first, last);
         }
-        let (durable, follow) = watch::channel(Durable { seq: writer.last_seq(), ended: false });
+        let (durable, follow) = watch::channel(Durable {
+            seq: writer.last_seq(),
+            ended: false,
+        });
         let outbox = Arc::new(JournalOutbox::new(disk, segments, follow));
         let desk = Desk {
             books,
@@ -116,7 +124,13 @@ impl JournalLedger {
             no_room: None,
             closed: false,
         };
-        Ok((Self { desk: Mutex::new(desk), outbox }, report))
+        Ok((
+            Self {
+                desk: Mutex::new(desk),
+                outbox,
+            },
+            report,
+        ))
     }
 
     /// Where the store gets the records from.
@@ -130,7 +144,11 @@ impl JournalLedger {
 }
 
 /// Begins an empty journal behind batch `applied`, for a store that was restored from a backup.
-pub fn begin_after(disk: &Arc<dyn Disk>, options: JournalOptions, applied: coupon_app::Seq) -> io::Result<()> {
+pub fn begin_after(
+    disk: &Arc<dyn Disk>,
+    options: JournalOptions,
+    applied: coupon_app::Seq,
+) -> io::Result<()> {
     let segments = Arc::new(Segments::default());
     let mut writer = new_writer(disk, options, new_journal_id()?, segments, None, applied)?;
     writer.roll().map_err(io::Error::other)
@@ -156,7 +174,15 @@ fn new_writer(
     } else {
         Preparer::on_demand(Arc::clone(disk), bytes)
     };
-    Ok(Writer::new(Arc::clone(disk), journal, bytes, preparer, segments, active, last_seq))
+    Ok(Writer::new(
+        Arc::clone(disk),
+        journal,
+        bytes,
+        preparer,
+        segments,
+        active,
+        last_seq,
+    ))
 }
 
 /// Mends the end of the journal and makes everything that was read durable, before anything is answered from it.
@@ -165,7 +191,13 @@ fn continue_journal(
     options: JournalOptions,
     recovered: Recovered,
 ) -> io::Result<(Writer, Arc<Segments>)> {
-    let Recovered { report, journal, segments, obsolete, end } = recovered;
+    let Recovered {
+        report,
+        journal,
+        segments,
+        obsolete,
+        end,
+    } = recovered;
     let segments = Arc::new(Segments::new(segments));
     let journal = journal.map_or_else(new_journal_id, Ok)?;
     let mut roll = true;
@@ -173,9 +205,20 @@ fn continue_journal(
     if let Some(end) = end {
         mend(&end)?;
         roll = end.roll;
-        active = Some(Active { file: end.file, offset: end.offset, bytes: end.bytes });
+        active = Some(Active {
+            file: end.file,
+            offset: end.offset,
+            bytes: end.bytes,
+        });
     }
-    let mut writer = new_writer(disk, options, journal, Arc::clone(&segments), active, report.last_seq)?;
+    let mut writer = new_writer(
+        disk,
+        options,
+        journal,
+        Arc::clone(&segments),
+        active,
+        report.last_seq,
+    )?;
     if roll {
         writer.roll().map_err(io::Error::other)?;
     }
@@ -222,7 +265,11 @@ impl Desk {
         let mut requests = requests.drain(..).peekable();
         while requests.peek().is_some() {
             if let Err(reason) = self.make_ready() {
-                answers.extend(requests.by_ref().map(|_| Err(LedgerError::Unavailable(reason.clone()))));
+                answers.extend(
+                    requests
+                        .by_ref()
+                        .map(|_| Err(LedgerError::Unavailable(reason.clone()))),
+                );
                 return;
             }
             let first = answers.len();
@@ -264,7 +311,8 @@ impl Desk {
                 let outcome = self.books.issue(&request, clock);
                 if let Outcome::Issued(grant) = &outcome {
                     let (coupon, key) = (request.coupon, request.key);
-                    self.frame.record(|bytes| record::write_issued(bytes, coupon, &request.user, grant, key));
+                    self.frame
+                        .record(|bytes| record::write_issued(bytes, coupon, &request.user, grant, key));
                     self.touch(coupon);
                 }
                 Reply::Issue(outcome)
@@ -308,7 +356,9 @@ impl Desk {
 
     fn health(&self) -> Health {
         if self.writer.is_poisoned() {
-            return Health::NotReady("a write to the journal failed; restart the server to recover".to_owned());
+            return Health::NotReady(
+                "a write to the journal failed; restart the server to recover".to_owned(),
+            );
         }
         match &self.no_room {
             Some(reason) => Health::NotReady(reason.clone()),
@@ -328,7 +378,10 @@ impl Desk {
             let vouched = self.writer.vouch(&mut self.frame);
             vouched.map_err(|error| LedgerError::Indeterminate(Reason::adapter(error)))
         };
-        self.durable.send_replace(Durable { seq: self.writer.last_seq(), ended: true });
+        self.durable.send_replace(Durable {
+            seq: self.writer.last_seq(),
+            ended: true,
+        });
         vouched
     }
 }

@@ -46,8 +46,14 @@ impl Members {
     /// What a user holds.
     pub(crate) fn get(&self, user: &UserId) -> Option<Member<'_>> {
         let hash = self.index.hash(user.as_str());
-        let holds = |position: u32| self.roll.at(position).is_some_and(|member| member.user == user.as_str());
-        self.index.find(hash, holds).and_then(|position| self.roll.at(position))
+        let holds = |position: u32| {
+            self.roll
+                .at(position)
+                .is_some_and(|member| member.user == user.as_str())
+        };
+        self.index
+            .find(hash, holds)
+            .and_then(|position| self.roll.at(position))
     }
 
     /// Who holds a position.
@@ -95,9 +101,15 @@ impl Roll {
     }
 
     fn begin_block(&mut self, issued_at: Timestamp) {
-        let room = self.chunks.last().map_or(0, |chunk| chunk.capacity() - chunk.len());
+        let room = self
+            .chunks
+            .last()
+            .map_or(0, |chunk| chunk.capacity() - chunk.len());
         if room < MAX_BLOCK_BYTES {
-            let next = self.chunks.last().map_or(FIRST_CHUNK_BYTES, |chunk| 2 * chunk.capacity());
+            let next = self
+                .chunks
+                .last()
+                .map_or(FIRST_CHUNK_BYTES, |chunk| 2 * chunk.capacity());
             self.chunks.push(Vec::with_capacity(next.min(LAST_CHUNK_BYTES)));
         }
         let chunk = self.chunks.len() - 1;
@@ -130,13 +142,21 @@ impl Roll {
         });
         let later = i64::try_from(read_varint(&bytes[key_bytes..])).unwrap_or(i64::MAX);
         let issued_at = Timestamp::saturating_from_micros(block.issued_at.as_micros().saturating_add(later));
-        Some(Member { position: Position::new(position)?, user, issued_at, key })
+        Some(Member {
+            position: Position::new(position)?,
+            user,
+            issued_at,
+            key,
+        })
     }
 }
 
 /// Bytes of the user id and of the key hash.
 fn shape(length: u8) -> (usize, usize) {
-    (usize::from(length & !HAS_KEY) + 1, if length & HAS_KEY == 0 { 0 } else { 8 })
+    (
+        usize::from(length & !HAS_KEY) + 1,
+        if length & HAS_KEY == 0 { 0 } else { 8 },
+    )
 }
 
 fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -189,7 +209,10 @@ impl Entry {
 
 impl Index {
     /// The 32 bits that are kept. Keyed afresh in every process, so that nobody can choose ids that collide.
-    #[expect(clippy::cast_possible_truncation, reason = "the low half of the hash is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half of the hash is what is wanted"
+    )]
     fn hash(&self, user: &str) -> u32 {
         self.hasher.hash_one(user) as u32
     }
@@ -230,7 +253,9 @@ impl Index {
         let old = std::mem::take(&mut self.tables[from]);
         for entry in old {
             let table = self.table(entry.hash);
-            self.tables[table].insert_unique(Entry::spread(entry.hash), entry, |entry| Entry::spread(entry.hash));
+            self.tables[table].insert_unique(Entry::spread(entry.hash), entry, |entry| {
+                Entry::spread(entry.hash)
+            });
         }
     }
 }
@@ -251,7 +276,11 @@ mod tests {
         for n in 1..=50_000u32 {
             let id = user(&format!("{}{n}", "u".repeat(to_usize(n % 100))));
             let issued_at = Timestamp::from_micros(i64::from(n) * i64::from(n)).unwrap();
-            let key = if n % 3 == 0 { KeyHash::new(u64::from(n)) } else { None };
+            let key = if n % 3 == 0 {
+                KeyHash::new(u64::from(n))
+            } else {
+                None
+            };
             assert_eq!(members.get(&id), None, "{n} is new");
             members.push(&id, issued_at, key);
             expected.insert(id, (n, issued_at, key));
@@ -268,7 +297,12 @@ mod tests {
     fn check(members: &Members, expected: &HashMap<UserId, (u32, Timestamp, Option<KeyHash>)>) {
         for (user, &(position, issued_at, key)) in expected {
             let position = Position::new(position).unwrap();
-            let member = Member { position, user: user.as_str(), issued_at, key };
+            let member = Member {
+                position,
+                user: user.as_str(),
+                issued_at,
+                key,
+            };
             assert_eq!(members.get(user), Some(member));
             assert_eq!(members.at(position.get()), Some(member));
         }
@@ -279,10 +313,17 @@ mod tests {
         let mut members = Members::default();
         for n in 0..40 {
             let id = user(&format!("{n:0>128}"));
-            let time = if n % BLOCK == 0 { Timestamp::MIN } else { Timestamp::MAX };
+            let time = if n % BLOCK == 0 {
+                Timestamp::MIN
+            } else {
+                Timestamp::MAX
+            };
             members.push(&id, time, Some(KeyHash::MAX));
             let found = members.get(&id).unwrap();
-            assert_eq!((found.position.get(), found.issued_at, found.key), (n + 1, time, Some(KeyHash::MAX)));
+            assert_eq!(
+                (found.position.get(), found.issued_at, found.key),
+                (n + 1, time, Some(KeyHash::MAX))
+            );
         }
     }
 }

@@ -34,13 +34,24 @@ struct Place {
 
 impl std::fmt::Debug for JournalOutbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JournalOutbox").field("durable", &*self.durable.borrow()).finish_non_exhaustive()
+        f.debug_struct("JournalOutbox")
+            .field("durable", &*self.durable.borrow())
+            .finish_non_exhaustive()
     }
 }
 
 impl JournalOutbox {
-    pub(crate) fn new(disk: Arc<dyn Disk>, segments: Arc<Segments>, durable: watch::Receiver<Durable>) -> Self {
-        Self { disk, segments, durable, place: Mutex::new(None) }
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        segments: Arc<Segments>,
+        durable: watch::Receiver<Durable>,
+    ) -> Self {
+        Self {
+            disk,
+            segments,
+            durable,
+            place: Mutex::new(None),
+        }
     }
 
     fn read(&self, after: Seq, durable: Seq, max_records: usize) -> io::Result<Vec<Entry>> {
@@ -73,7 +84,10 @@ impl JournalOutbox {
 
     fn seek(&self, seq: Seq) -> io::Result<Place> {
         let first_seq = self.segments.holding(seq).ok_or_else(|| missing(seq))?;
-        Ok(Place { cursor: Cursor::open(self.disk.as_ref(), first_seq)?, next: seq })
+        Ok(Place {
+            cursor: Cursor::open(self.disk.as_ref(), first_seq)?,
+            next: seq,
+        })
     }
 
     /// The segment that begins with `seq`: the one before has ended.
@@ -86,16 +100,22 @@ impl JournalOutbox {
 }
 
 fn missing(seq: Seq) -> io::Error {
-    io::Error::other(format!("batch {seq} was durable and is not in the journal any more"))
+    io::Error::other(format!(
+        "batch {seq} was durable and is not in the journal any more"
+    ))
 }
 
 #[async_trait]
 impl Outbox for JournalOutbox {
     async fn next(&self, after: Seq, max_records: usize) -> Result<Vec<Entry>, StoreError> {
         let mut durable = self.durable.clone();
-        let more = durable.wait_for(|durable| durable.seq > after || durable.ended).await;
+        let more = durable
+            .wait_for(|durable| durable.seq > after || durable.ended)
+            .await;
         // A ledger that is gone without having been closed will not write either.
-        let seq = more.map(|durable| durable.seq).unwrap_or_else(|_gone| self.durable.borrow().seq);
+        let seq = more
+            .map(|durable| durable.seq)
+            .unwrap_or_else(|_gone| self.durable.borrow().seq);
         if seq <= after {
             return Ok(Vec::new());
         }
@@ -104,7 +124,9 @@ impl Outbox for JournalOutbox {
 
     async fn release(&self, through: Seq) -> Result<(), StoreError> {
         while let Some(oldest) = self.segments.oldest_done(through) {
-            self.disk.remove(&segment::name(oldest)).map_err(StoreError::passing)?;
+            self.disk
+                .remove(&segment::name(oldest))
+                .map_err(StoreError::passing)?;
             self.segments.pop_oldest();
         }
         Ok(())

@@ -35,14 +35,21 @@ impl Preparer {
     pub(crate) fn ahead(disk: Arc<dyn Disk>, bytes: u64) -> io::Result<Self> {
         let (orders, ordered) = sync_channel(1);
         let (done, ready) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("journal-prepare".to_owned()).spawn(move || {
-            while let Ok(()) = ordered.recv() {
-                if done.send(prepare(disk.as_ref(), bytes)).is_err() {
-                    return;
+        let thread = std::thread::Builder::new()
+            .name("journal-prepare".to_owned())
+            .spawn(move || {
+                while let Ok(()) = ordered.recv() {
+                    if done.send(prepare(disk.as_ref(), bytes)).is_err() {
+                        return;
+                    }
                 }
-            }
-        })?;
-        let mut preparer = Self::Ahead { orders: Some(orders), ready, ordered: false, thread: Some(thread) };
+            })?;
+        let mut preparer = Self::Ahead {
+            orders: Some(orders),
+            ready,
+            ordered: false,
+            thread: Some(thread),
+        };
         preparer.order();
         Ok(preparer)
     }
@@ -54,7 +61,11 @@ impl Preparer {
 
     /// Has the next file made. To be called once the last one has its final name.
     pub(crate) fn order(&mut self) {
-        if let Self::Ahead { orders: Some(orders), ordered, .. } = self
+        if let Self::Ahead {
+            orders: Some(orders),
+            ordered,
+            ..
+        } = self
             && !*ordered
         {
             *ordered = orders.try_send(()).is_ok();

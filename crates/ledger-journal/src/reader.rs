@@ -33,17 +33,27 @@ impl Cursor {
         let mut header = [0; SegmentHeader::BYTES];
         file.read(&mut header, 0)?;
         let header = SegmentHeader::decode(&header);
-        let header = header.map_err(|_bad| io::Error::other("the header of a journal segment cannot be read"))?;
+        let header =
+            header.map_err(|_bad| io::Error::other("the header of a journal segment cannot be read"))?;
         let length = file.length()?;
         let offset = SEGMENT_HEADER_BYTES;
-        Ok(Self { file, journal: header.journal, length, offset, buffer: Vec::new(), buffered_from: offset })
+        Ok(Self {
+            file,
+            journal: header.journal,
+            length,
+            offset,
+            buffer: Vec::new(),
+            buffered_from: offset,
+        })
     }
 
     /// The next batch, which must be durable; `None` at the segment's end. Frames without records are passed over.
     /// `fresh` forgets what was buffered, because more may have been written since.
     pub(crate) fn next(&mut self) -> io::Result<Option<(FrameHeader, &[u8])>> {
         loop {
-            let Some(frame) = self.header()? else { return Ok(None) };
+            let Some(frame) = self.header()? else {
+                return Ok(None);
+            };
             if !self.buffered(frame.frame_bytes())? {
                 return Ok(None);
             }
@@ -92,7 +102,10 @@ impl Cursor {
 
 /// Reads the records of a frame.
 pub(crate) fn entry(frame: &FrameHeader, payload: &[u8]) -> Result<Entry, UnreadableRecord> {
-    Ok(Entry { seq: frame.seq, records: record::read_all(payload, frame.count)? })
+    Ok(Entry {
+        seq: frame.seq,
+        records: record::read_all(payload, frame.count)?,
+    })
 }
 
 /// A frozen journal cannot be read.

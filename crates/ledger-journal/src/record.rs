@@ -14,7 +14,9 @@ pub(crate) const MAX_ISSUED_BYTES: usize = 1 + 4 + 4 + 8 + 8 + 8 + 1 + coupon_co
 
 /// Bytes that are not a record. The checksum held, so this program wrote something that it cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record with a valid checksum cannot be read ({0}); it was written by another version of this program")]
+#[error(
+    "a record with a valid checksum cannot be read ({0}); it was written by another version of this program"
+)]
 pub struct UnreadableRecord(&'static str);
 
 /// A revision's fields as they stand in the journal, as JSON: rare, and readable by people.
@@ -56,7 +58,10 @@ pub(crate) fn write_revised(bytes: &mut Vec<u8>, record: &RevisedRecord) {
         token: record.token.map(|token| (token.scope, token.payload)),
     };
     let json = serde_json::to_vec(&fields).expect("these fields always have a JSON form");
-    debug_assert!(json.len() <= MAX_REVISED_BYTES, "the limits of terms keep this small");
+    debug_assert!(
+        json.len() <= MAX_REVISED_BYTES,
+        "the limits of terms keep this small"
+    );
     bytes.push(REVISED);
     bytes.extend_from_slice(&u32::try_from(json.len()).expect("far below 4 GiB").to_le_bytes());
     bytes.extend_from_slice(&json);
@@ -68,7 +73,11 @@ pub(crate) fn read_all(mut bytes: &[u8], count: u32) -> Result<Vec<Record>, Unre
     for _ in 0..count {
         records.push(read(&mut bytes)?);
     }
-    if bytes.is_empty() { Ok(records) } else { Err(UnreadableRecord("bytes after the last record")) }
+    if bytes.is_empty() {
+        Ok(records)
+    } else {
+        Err(UnreadableRecord("bytes after the last record"))
+    }
 }
 
 fn read(bytes: &mut &[u8]) -> Result<Record, UnreadableRecord> {
@@ -107,7 +116,9 @@ fn read(bytes: &mut &[u8]) -> Result<Record, UnreadableRecord> {
                 coupon: fields.coupon.into_owned(),
                 issued: fields.issued,
                 actor: fields.actor.as_ref().into(),
-                token: fields.token.map(|(scope, payload)| CommandToken { scope, payload }),
+                token: fields
+                    .token
+                    .map(|(scope, payload)| CommandToken { scope, payload }),
             })))
         }
         _ => Err(UnreadableRecord("an unknown tag")),
@@ -125,7 +136,9 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], UnreadableRecord> 
 }
 
 fn take_slice<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], UnreadableRecord> {
-    let (taken, rest) = bytes.split_at_checked(length).ok_or(UnreadableRecord("an early end"))?;
+    let (taken, rest) = bytes
+        .split_at_checked(length)
+        .ok_or(UnreadableRecord("an early end"))?;
     *bytes = rest;
     Ok(taken)
 }

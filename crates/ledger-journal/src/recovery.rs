@@ -10,7 +10,8 @@
 use crate::books::{Books, Contradiction};
 use crate::disk::{Disk, DiskFile};
 use crate::frame::{
-    BadHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, JournalId, SEGMENT_HEADER_BYTES, SegmentHeader,
+    BadHeader, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, JournalId, SEGMENT_HEADER_BYTES,
+    SegmentHeader,
 };
 use crate::record::{self, UnreadableRecord};
 use crate::segment::{self, PREPARED};
@@ -59,8 +60,14 @@ impl fmt::Display for Recovery {
             self.last_seq, self.applied, self.replayed_records, self.replayed_batches
         )?;
         if let Some(cut) = &self.cut {
-            let records = cut.records.map_or("an unknown number of".to_owned(), |count| count.to_string());
-            write!(f, "; batch {} ({records} records) was damaged at {} in {}: ", cut.seq, cut.offset, cut.segment)?;
+            let records = cut
+                .records
+                .map_or("an unknown number of".to_owned(), |count| count.to_string());
+            write!(
+                f,
+                "; batch {} ({records} records) was damaged at {} in {}: ",
+                cut.seq, cut.offset, cut.segment
+            )?;
             f.write_str(if cut.in_store {
                 "taken from the store, nothing is missing"
             } else {
@@ -84,7 +91,9 @@ pub enum OpenError {
     #[error("the store cannot be loaded: {0}")]
     Store(#[from] StoreError),
     /// A newer program wrote it.
-    #[error("journal segment {segment} has format version {version}, which this program does not know; run the version of firstcome that wrote it, or a later one")]
+    #[error(
+        "journal segment {segment} has format version {version}, which this program does not know; run the version of firstcome that wrote it, or a later one"
+    )]
     NewerFormat {
         /// The file.
         segment: String,
@@ -97,7 +106,9 @@ pub enum OpenError {
     )]
     Damaged(Damage),
     /// Sound records that contradict each other or the store.
-    #[error("{0}; the journal and the store do not belong together, or one of them was changed by hand. Put both back from the same backup with `firstcome restore`")]
+    #[error(
+        "{0}; the journal and the store do not belong together, or one of them was changed by hand. Put both back from the same backup with `firstcome restore`"
+    )]
     Contradiction(#[from] Contradiction),
     /// A sound record that cannot be read.
     #[error(transparent)]
@@ -120,7 +131,9 @@ pub enum Damage {
         segment: String,
     },
     /// A batch that a later one vouches for.
-    #[error("batch {seq} at byte {offset} of {segment} is damaged, and a later batch says that it was durable")]
+    #[error(
+        "batch {seq} at byte {offset} of {segment} is damaged, and a later batch says that it was durable"
+    )]
     Vouched {
         /// The file.
         segment: String,
@@ -146,7 +159,9 @@ pub enum Damage {
         to: Seq,
     },
     /// A file that was cut short where records may have been.
-    #[error("{segment} is {bytes} bytes long but was made with {made}, and where its records end cannot be seen")]
+    #[error(
+        "{segment} is {bytes} bytes long but was made with {made}, and where its records end cannot be seen"
+    )]
     Truncated {
         /// The file.
         segment: String,
@@ -206,7 +221,11 @@ pub(crate) fn recover(disk: &dyn Disk, applied: Seq, books: &mut Books) -> Resul
         return match found.first() {
             None if applied == 0 => Ok(Recovered::new_journal()),
             None => Err(Damage::BehindStore { last: 0, applied }.into()),
-            Some(first) => Err(Damage::Missing { from: applied + 1, to: first.header.first_seq - 1 }.into()),
+            Some(first) => Err(Damage::Missing {
+                from: applied + 1,
+                to: first.header.first_seq - 1,
+            }
+            .into()),
         };
     };
     let obsolete: Vec<String> = found.drain(..start).map(|one| one.name).collect();
@@ -214,12 +233,19 @@ pub(crate) fn recover(disk: &dyn Disk, applied: Seq, books: &mut Books) -> Resul
         applied,
         next: found[0].header.first_seq,
         books,
-        report: Recovery { applied, ..Recovery::default() },
+        report: Recovery {
+            applied,
+            ..Recovery::default()
+        },
         end: None,
     };
     for (index, one) in found.iter().enumerate() {
         if one.header.first_seq != scan.next {
-            return Err(Damage::Missing { from: scan.next, to: one.header.first_seq - 1 }.into());
+            return Err(Damage::Missing {
+                from: scan.next,
+                to: one.header.first_seq - 1,
+            }
+            .into());
         }
         scan.segment(one, index + 1 == found.len())?;
     }
@@ -252,7 +278,13 @@ pub(crate) fn recover(disk: &dyn Disk, applied: Seq, books: &mut Books) -> Resul
 
 impl Recovered {
     fn new_journal() -> Self {
-        Self { report: Recovery::default(), journal: None, segments: Vec::new(), obsolete: Vec::new(), end: None }
+        Self {
+            report: Recovery::default(),
+            journal: None,
+            segments: Vec::new(),
+            obsolete: Vec::new(),
+            end: None,
+        }
     }
 }
 
@@ -262,7 +294,10 @@ fn find_segments(disk: &dyn Disk) -> Result<Vec<Found>, OpenError> {
         if let Some(first_seq) = segment::first_seq(&name) {
             names.push((first_seq, name));
         } else if name != PREPARED {
-            tracing::warn!(file = name, "a file in the journal's directory is none of its own; it is left alone");
+            tracing::warn!(
+                file = name,
+                "a file in the journal's directory is none of its own; it is left alone"
+            );
         }
     }
     names.sort_unstable();
@@ -278,12 +313,25 @@ fn find_segments(disk: &dyn Disk) -> Result<Vec<Found>, OpenError> {
         let header = match SegmentHeader::decode(&bytes) {
             Ok(header) if header.first_seq == first_seq && header.bytes >= length => header,
             Ok(_) | Err(BadHeader::Damaged) => return Err(Damage::Header { segment: name }.into()),
-            Err(BadHeader::Version(version)) => return Err(OpenError::NewerFormat { segment: name, version }),
+            Err(BadHeader::Version(version)) => {
+                return Err(OpenError::NewerFormat {
+                    segment: name,
+                    version,
+                });
+            }
         };
-        if found.first().is_some_and(|first| first.header.journal != header.journal) {
+        if found
+            .first()
+            .is_some_and(|first| first.header.journal != header.journal)
+        {
             return Err(Damage::Foreign { segment: name }.into());
         }
-        found.push(Found { name, file, header, length });
+        found.push(Found {
+            name,
+            file,
+            header,
+            length,
+        });
     }
     Ok(found)
 }
@@ -316,12 +364,20 @@ impl Scan<'_> {
         let mut wipe_to = None;
         if rest.iter().any(|byte| *byte != 0) {
             self.damage(one, &bytes, at, is_last)?;
-            let kept = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let kept = rest
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .map_or(0, |last| last + 1);
             wipe_to = Some(offset + u64::try_from(kept).expect("within a file"));
         } else if !whole {
             if rest.len() < FRAME_HEADER_BYTES {
                 let (bytes, made) = (one.length, one.header.bytes);
-                return Err(Damage::Truncated { segment: one.name.clone(), bytes, made }.into());
+                return Err(Damage::Truncated {
+                    segment: one.name.clone(),
+                    bytes,
+                    made,
+                }
+                .into());
             }
             self.report.shortened.push(one.name.clone());
         }
@@ -331,7 +387,10 @@ impl Scan<'_> {
                 offset,
                 bytes: one.header.bytes,
                 last_frame: last_frame.map(|(at, length)| {
-                    (u64::try_from(at).expect("within a file"), bytes[at..at + length].to_vec())
+                    (
+                        u64::try_from(at).expect("within a file"),
+                        bytes[at..at + length].to_vec(),
+                    )
                 }),
                 wipe_to,
                 roll: !whole,
@@ -358,14 +417,28 @@ impl Scan<'_> {
         let offset = u64::try_from(at).expect("within a file");
         let journal = &one.header.journal;
         if !is_last || is_vouched_for(bytes, at, journal, self.next) {
-            return Err(Damage::Vouched { segment: one.name.clone(), offset, seq: self.next }.into());
+            return Err(Damage::Vouched {
+                segment: one.name.clone(),
+                offset,
+                seq: self.next,
+            }
+            .into());
         }
         if self.applied > self.next {
-            return Err(Damage::BehindStore { last: self.next - 1, applied: self.applied }.into());
+            return Err(Damage::BehindStore {
+                last: self.next - 1,
+                applied: self.applied,
+            }
+            .into());
         }
         if one.length < one.header.bytes {
             let (bytes, made) = (one.length, one.header.bytes);
-            return Err(Damage::Truncated { segment: one.name.clone(), bytes, made }.into());
+            return Err(Damage::Truncated {
+                segment: one.name.clone(),
+                bytes,
+                made,
+            }
+            .into());
         }
         let header = FrameHeader::decode(&bytes[at..], journal).filter(|header| header.seq == self.next);
         self.report.cut = Some(Cut {
@@ -398,5 +471,7 @@ fn payload<'a>(bytes: &'a [u8], at: usize, frame: &FrameHeader) -> &'a [u8] {
 /// Whether a frame after `at` says that batch `seq` was synced.
 fn is_vouched_for(bytes: &[u8], at: usize, journal: &JournalId, seq: Seq) -> bool {
     let later = (at + FRAME_ALIGNMENT..bytes.len()).step_by(FRAME_ALIGNMENT);
-    later.filter_map(|at| FrameHeader::decode(&bytes[at..], journal)).any(|frame| frame.synced >= seq)
+    later
+        .filter_map(|at| FrameHeader::decode(&bytes[at..], journal))
+        .any(|frame| frame.synced >= seq)
 }

@@ -2,7 +2,9 @@
 //! again (poison): what a failed sync left behind is known to nobody until the process has restarted and recovered.
 
 use crate::disk::{Disk, DiskFile};
-use crate::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Frame, JournalId, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::frame::{
+    FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Frame, JournalId, SEGMENT_HEADER_BYTES, SegmentHeader,
+};
 use crate::preparer::Preparer;
 use crate::segment::{self, PREPARED, Segments};
 use coupon_app::Seq;
@@ -53,7 +55,16 @@ impl Writer {
         active: Option<Active>,
         last_seq: Seq,
     ) -> Self {
-        Self { disk, journal, segment_bytes, preparer, segments, active, last_seq, poisoned: false }
+        Self {
+            disk,
+            journal,
+            segment_bytes,
+            preparer,
+            segments,
+            active,
+            last_seq,
+            poisoned: false,
+        }
     }
 
     /// The last batch.
@@ -68,7 +79,8 @@ impl Writer {
 
     /// Makes sure that a frame with so many bytes of records fits, and a vouching frame after it.
     pub(crate) fn make_room(&mut self, payload_bytes: usize) -> Result<(), RollError> {
-        let frames = (FRAME_HEADER_BYTES + payload_bytes + FRAME_ALIGNMENT) + (FRAME_HEADER_BYTES + FRAME_ALIGNMENT);
+        let frames =
+            (FRAME_HEADER_BYTES + payload_bytes + FRAME_ALIGNMENT) + (FRAME_HEADER_BYTES + FRAME_ALIGNMENT);
         let needed = u64::try_from(frames).unwrap_or(u64::MAX);
         match &self.active {
             Some(active) if active.bytes - active.offset >= needed => Ok(()),
@@ -84,13 +96,21 @@ impl Writer {
         self.poisoned |= made.is_err();
         made.map_err(RollError::Poisoned)?;
         self.segments.push(first_seq);
-        self.active = Some(Active { file, offset: SEGMENT_HEADER_BYTES, bytes: self.segment_bytes });
+        self.active = Some(Active {
+            file,
+            offset: SEGMENT_HEADER_BYTES,
+            bytes: self.segment_bytes,
+        });
         self.preparer.order();
         Ok(())
     }
 
     fn name_segment(&self, file: &dyn DiskFile, first_seq: Seq) -> io::Result<()> {
-        let header = SegmentHeader { journal: self.journal, first_seq, bytes: self.segment_bytes };
+        let header = SegmentHeader {
+            journal: self.journal,
+            first_seq,
+            bytes: self.segment_bytes,
+        };
         file.write(&header.encode(), 0)?;
         file.sync()?;
         self.disk.rename(PREPARED, &segment::name(first_seq))?;
@@ -113,8 +133,14 @@ impl Writer {
 
     fn write(&mut self, frame: &mut Frame, seq: Seq) -> io::Result<()> {
         let bytes = frame.finish(&self.journal, seq, self.last_seq);
-        let active = self.active.as_mut().expect("make_room has seen to it that there is a segment");
-        let written = active.file.write(bytes, active.offset).and_then(|()| active.file.sync());
+        let active = self
+            .active
+            .as_mut()
+            .expect("make_room has seen to it that there is a segment");
+        let written = active
+            .file
+            .write(bytes, active.offset)
+            .and_then(|()| active.file.sync());
         self.poisoned |= written.is_err();
         written?;
         active.offset += u64::try_from(bytes.len()).expect("a frame is far smaller");

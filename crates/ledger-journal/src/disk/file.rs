@@ -50,7 +50,10 @@ impl FileDisk {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(unusable(error)),
         }
-        Ok(Self { directory, _lock: lock })
+        Ok(Self {
+            directory,
+            _lock: lock,
+        })
     }
 }
 
@@ -77,7 +80,10 @@ impl Disk for FileDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.directory.join(name))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.directory.join(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 
@@ -96,7 +102,13 @@ impl Disk for FileDisk {
 
 fn create_zeroed(path: &Path, bytes: u64) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(path)?;
+    let file = options
+        .create(true)
+        .truncate(true)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     // Reserving first makes a full disk show at once instead of after a long write.
     rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
     let zeros = vec![0u8; 1 << 20];
