@@ -257,9 +257,11 @@ fn refused(what: String, status: u16, body: &[u8]) -> AdminError {
     AdminError::Refused { what, status, body }
 }
 
+/// In whole microseconds, which is as finely as the interface tells time.
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-    now.saturating_add(by).unwrap_or(Timestamp::MAX)
+    let later = now.saturating_add(by).unwrap_or(Timestamp::MAX);
+    Timestamp::from_microsecond(later.as_microsecond()).unwrap_or(later)
 }
 
 /// A cursor is opaque, so every byte that could mean something in a query is escaped.

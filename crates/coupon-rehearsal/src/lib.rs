@@ -16,6 +16,7 @@ mod clock;
 mod connection;
 mod history;
 mod load;
+mod numbers;
 mod outcome;
 mod plan;
 mod progress;

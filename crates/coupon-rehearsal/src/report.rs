@@ -4,7 +4,6 @@ mod charts;
 mod figure;
 mod html;
 mod json;
-mod numbers;
 mod scale;
 mod terminal;
 mod verdict_html;

@@ -15,8 +15,10 @@ use crate::target::Target;
 use crate::users::UserIds;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// Hundreds of connections try at once while the server is away; they must not starve its recovery.
-const BETWEEN_CONNECTS: Duration = Duration::from_millis(50);
+/// Hundreds of connections try at once while the server is away; they must not starve its recovery, and soon after
+/// it they must be back.
+const FIRST_BETWEEN_CONNECTS: Duration = Duration::from_millis(5);
+const LONGEST_BETWEEN_CONNECTS: Duration = Duration::from_millis(40);
 
 /// A connection of the pool.
 pub(crate) struct Caller {
@@ -61,11 +63,13 @@ impl Caller {
     }
 
     async fn connect(&self) -> Option<Connection> {
+        let mut wait = FIRST_BETWEEN_CONNECTS;
         while !self.queue.is_closed() {
             match Connection::open(&self.target, CONNECT_WITHIN).await {
                 Ok(connection) => return Some(connection),
-                Err(_refused) => tokio::time::sleep(BETWEEN_CONNECTS).await,
+                Err(_refused) => tokio::time::sleep(wait).await,
             }
+            wait = (wait * 2).min(LONGEST_BETWEEN_CONNECTS);
         }
         None
     }

@@ -3,9 +3,9 @@
 #![expect(clippy::cast_precision_loss, reason = "plots have fewer pixels than 2^53")]
 
 use super::figure::{Figure, Size};
-use super::numbers::{grouped, latency, seconds};
 use super::scale::Scale;
 use crate::history::FaultMark;
+use crate::numbers::{grouped, latency, latency_tick, seconds};
 use crate::summary::{Interval, Summary};
 
 /// Answers per second in stacked columns, with the moment of sell-out.
@@ -71,7 +71,7 @@ pub(super) fn latency_over_time(summary: &Summary, faults: &[FaultMark], size: S
         .unwrap_or(1);
     let (time, scale) = (time_axis(summary, size), latency_axis(lowest, highest));
     let mut figure = Figure::new(size, "Latency over time", "latency · 지연 시간");
-    figure.vertical_axis(&scale, |us| latency(rounded(us)));
+    figure.vertical_axis(&scale, |us| latency_tick(rounded(us)));
     note_faults(&mut figure, &time, faults);
     let lines: [(&str, Latency); 3] = [
         ("max", |one| one.max_us),
@@ -104,7 +104,7 @@ pub(super) fn distribution(summary: &Summary, size: Size) -> String {
     let mut across = Scale::exact(nines, 1);
     across.ticks = quantiles_up_to(nines, size);
     let mut figure = Figure::new(size, "Distribution of latency", "latency · 지연 시간");
-    figure.vertical_axis(&scale, |us| latency(rounded(us)));
+    figure.vertical_axis(&scale, |us| latency_tick(rounded(us)));
     figure.horizontal_axis(&across, percent_label);
     for (class, percentiles) in kinds {
         let curve = percentiles.curve.iter();
@@ -120,9 +120,10 @@ fn nines(quantile: f64) -> f64 {
     -(1.0 - quantile).max(1e-12).log10()
 }
 
+/// On a narrow plot a half would stand on the zero.
 fn quantiles_up_to(most_nines: f64, size: Size) -> Vec<f64> {
     let mut quantiles = vec![0.0, 0.5, 0.9, 0.99, 0.999, 0.999_9, 0.999_99, 0.999_999];
-    if size == Size::Narrow && most_nines > 5.0 {
+    if size == Size::Narrow {
         quantiles.retain(|quantile| *quantile != 0.5);
     }
     quantiles
@@ -168,6 +169,7 @@ fn note_faults(figure: &mut Figure, time: &Scale, faults: &[FaultMark]) {
             "fault",
             at(fault.struck_ns),
             &format!("{} {}", fault.fault, seconds(fault.struck_ns)),
+            0,
         );
     }
 }
@@ -178,6 +180,7 @@ fn finish_over_time(mut figure: Figure, summary: &Summary, time: &Scale) -> Stri
             "soldout",
             time.place(at_ns as f64 / 1e9),
             &format!("sold out · 소진 {}", seconds(at_ns)),
+            1,
         );
     }
     let decimals = decimal_places((-time.step().log10()).ceil().max(0.0));

@@ -38,10 +38,14 @@ impl Size {
     }
 }
 
-const HEIGHT: f64 = 300.0;
+const HEIGHT: f64 = 310.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 16.0;
-const TOP: f64 = 34.0;
+/// Room for the title of the axis and two rows of words.
+const TOP: f64 = 54.0;
+const ROW_HEIGHT: f64 = 15.0;
+/// Wide enough for the average character, so that words are rather left out than written over others.
+const CHARACTER_WIDTH: f64 = 7.6;
 const BOTTOM: f64 = 30.0;
 
 /// A plot under construction.
@@ -49,6 +53,8 @@ const BOTTOM: f64 = 30.0;
 pub(super) struct Figure {
     size: Size,
     svg: String,
+    /// Where the words of each row end.
+    words_end: [f64; 2],
 }
 
 impl Figure {
@@ -57,6 +63,7 @@ impl Figure {
         let mut figure = Self {
             size,
             svg: String::new(),
+            words_end: [0.0; 2],
         };
         figure.put(format_args!(
             "<svg class=\"{}\" viewBox=\"0 0 {} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
@@ -147,23 +154,29 @@ impl Figure {
         }
     }
 
-    /// A dashed vertical line with words on top.
-    pub(super) fn mark(&mut self, class: &str, across: f64, words: &str) {
-        let (x, base, top) = (self.x(across), HEIGHT - BOTTOM, TOP - 6.0);
+    /// A dashed vertical line with words on top, in the upper (0) or the lower (1) row. Words that would run into
+    /// others of their row are left out: the line says where, and the tables say what.
+    pub(super) fn mark(&mut self, class: &str, across: f64, words: &str, row: usize) {
+        let (x, base) = (self.x(across), HEIGHT - BOTTOM);
+        let length = words.chars().map(|_| CHARACTER_WIDTH).sum::<f64>();
+        let to_the_left = x + length > self.size.width();
+        let (anchor, at, starts) = if to_the_left {
+            ("end", x - 5.0, x - length)
+        } else {
+            ("start", x + 5.0, x)
+        };
+        let y = TOP - 6.0 - ROW_HEIGHT * if row == 0 { 1.0 } else { 0.0 };
+        let top = y - 10.0;
         self.put(format_args!(
             "<line class=\"mark {class}\" x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{base}\"/>"
         ));
-        let middle = f64::midpoint(LEFT, self.size.width() - RIGHT);
-        let (anchor, x) = if x > middle {
-            ("end", x - 5.0)
-        } else {
-            ("start", x + 5.0)
-        };
-        let y = TOP + 4.0;
-        self.put(format_args!(
-            "<text class=\"words {class} {anchor}\" x=\"{x:.1}\" y=\"{y}\">{}</text>",
-            escaped(words)
-        ));
+        if starts >= self.words_end[row] {
+            self.words_end[row] = starts + length;
+            let words = escaped(words);
+            self.put(format_args!(
+                "<text class=\"words {class} {anchor}\" x=\"{at:.1}\" y=\"{y}\">{words}</text>"
+            ));
+        }
     }
 
     /// A shaded stretch.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::charts;
 use super::figure::{Size, escaped};
-use super::numbers::{grouped, latency, rate, seconds};
 use super::verdict_html;
 use crate::history::Header;
+use crate::numbers::{grouped, latency, rate, seconds};
 use crate::outcome::Outcome;
 use crate::run::Rehearsal;
 use crate::summary::{Percentiles, Summary};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::numbers::{grouped, latency, rate, seconds};
+use crate::numbers::{grouped, latency, rate, seconds};
 use crate::outcome::Outcome;
 use crate::run::Rehearsal;
 use crate::summary::{Percentiles, Summary};
@@ -37,6 +37,12 @@ fn write_numbers(text: &mut String, rehearsal: &Rehearsal) -> std::fmt::Result {
         rate(summary.answers_per_second)
     )?;
     writeln!(text)?;
+    writeln!(
+        text,
+        "  {:<18} {:>12}",
+        "coupons held",
+        grouped(rehearsal.verdict.coupons_held)
+    )?;
     writeln!(
         text,
         "  {:<18} {:>12}",

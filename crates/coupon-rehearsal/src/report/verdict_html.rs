@@ -2,7 +2,7 @@
 
 use super::figure::escaped;
 use super::html::heading;
-use super::numbers::grouped;
+use crate::numbers::grouped;
 use crate::verify::{Check, Finding, Verdict};
 
 /// The section with all checks.

@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::findings::{Check, FindingKind, Invariant};
+use crate::numbers::{counted, grouped};
 use crate::outcome::Outcome;
 
 /// I8.
@@ -9,7 +10,9 @@ pub(super) fn of_attempts(case: &Case<'_>) -> Check {
     let attempts = u64::try_from(case.history.attempts.len()).unwrap_or(u64::MAX);
     let in_doubt = case.users.iter().filter(|user| user.was_in_doubt()).count();
     let mut check = Check::of(Invariant::I8).with_evidence(format!(
-        "{attempts} attempts with one outcome each, {in_doubt} users in doubt asked again"
+        "{} attempts with one outcome each; users once in doubt: {}",
+        grouped(attempts),
+        counted(in_doubt)
     ));
     note_uncounted(case, &mut check, attempts);
     for (user, asked) in case.numbered_users().filter(|(_, asked)| asked.is_in_doubt()) {
@@ -74,11 +77,12 @@ pub(super) fn of_the_server(case: &Case<'_>) -> Check {
         .map(|claim| claim.source.as_str())
         .collect();
     let said_by = if sources.is_empty() {
-        "nothing else to compare".to_owned()
+        "nothing else".to_owned()
     } else {
         sources.join(" and ")
     };
-    let mut check = Check::of(Invariant::I9).with_evidence(format!("{held} listed; {said_by}"));
+    let mut check =
+        Check::of(Invariant::I9).with_evidence(format!("{} listed, compared with {said_by}", grouped(held)));
     let remains = case
         .history
         .header

@@ -6,14 +6,16 @@ use super::case::{Asked, Case};
 use super::findings::{Check, FindingKind, Invariant};
 use super::state::{Holder, Holding};
 use crate::history::Attempt;
+use crate::numbers::{counted, grouped};
 use crate::outcome::Outcome;
 
 /// I2.
 pub(super) fn one_per_user(case: &Case<'_>) -> Check {
     let holders = case.users.iter().filter(|user| user.holds > 0).count();
     let mut check = Check::of(Invariant::I2).with_evidence(format!(
-        "{} issued coupons, {holders} holders of the rehearsal",
-        case.holdings.len()
+        "{} issued coupons, {} holders of the rehearsal",
+        counted(case.holdings.len()),
+        counted(holders)
     ));
     for (user, asked) in case.numbered_users() {
         if asked.holds > 1 {
@@ -71,7 +73,8 @@ pub(super) fn kept(case: &Case<'_>) -> Check {
         }
     }
     check.with_evidence(format!(
-        "{acknowledged} acknowledgements compared with what is held"
+        "{} acknowledgements compared with what is held",
+        grouped(acknowledged)
     ))
 }
 
@@ -112,7 +115,10 @@ pub(super) fn asked_for(case: &Case<'_>) -> Check {
             }),
         }
     }
-    check.with_evidence(format!("{looked_at} issued coupons traced back to a request"))
+    check.with_evidence(format!(
+        "{} issued coupons traced back to a request",
+        grouped(looked_at)
+    ))
 }
 
 fn note_uncalled_for(case: &Case<'_>, check: &mut Check, position: u64, user: u32, asked: &Asked) {

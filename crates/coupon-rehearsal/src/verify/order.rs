@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::case::Case;
 use super::findings::{Check, FindingKind, Invariant};
 use super::state::Holder;
+use crate::numbers::counted;
 
 /// An issue as the client could observe it.
 struct Observed {
@@ -22,7 +23,7 @@ pub(super) fn first_come(case: &Case<'_>) -> Check {
     let observed = observed(case);
     let mut check = Check::of(Invariant::I6).with_evidence(format!(
         "{} issues compared with the client's own clock",
-        observed.len()
+        counted(observed.len())
     ));
     note_inversions(case, &mut check, &observed);
     for pair in case
@@ -99,9 +100,9 @@ pub(super) fn inside_the_window(case: &Case<'_>) -> Check {
         coupon.closes_at.as_microsecond(),
     );
     let mut check = Check::of(Invariant::I12).with_evidence(format!(
-        "{} <= {} times of issue < {}",
+        "{} times of issue, from {} and before {}",
+        counted(case.holdings.len()),
         coupon.opens_at,
-        case.holdings.len(),
         coupon.closes_at
     ));
     for holding in case.holdings.iter().filter(|holding| !case.is_older(holding)) {

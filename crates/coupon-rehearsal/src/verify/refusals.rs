@@ -4,6 +4,7 @@ use super::case::Case;
 use super::findings::{Check, FindingKind, Invariant};
 use super::state::Holder;
 use crate::history::Attempt;
+use crate::numbers::counted;
 use crate::outcome::Outcome;
 
 /// I7.
@@ -47,7 +48,10 @@ pub(super) fn are_true(case: &Case<'_>) -> Check {
         }
     }
     note_issues_after_the_end(case, &mut check);
-    check.with_evidence(format!("{refusals} refusals held against what was issued"))
+    check.with_evidence(format!(
+        "{} refusals held against what was issued",
+        counted(refusals)
+    ))
 }
 
 /// Already-issued comes before sold-out, so a holder is never told so.

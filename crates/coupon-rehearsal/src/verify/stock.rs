@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::findings::{Check, FindingKind, Invariant};
+use crate::numbers::{counted, grouped};
 
 /// I1. What is missing because an acknowledged issue was lost is I3's to report.
 pub(super) fn exact(case: &Case<'_>) -> Check {
@@ -11,10 +12,13 @@ pub(super) fn exact(case: &Case<'_>) -> Check {
     let expected = coupon.quantity.map_or(wanted, |quantity| quantity.min(wanted));
     let quantity = coupon.quantity.map_or_else(
         || "no limit".to_owned(),
-        |quantity| format!("{quantity} in stock"),
+        |quantity| format!("{} in stock", grouped(quantity)),
     );
-    let mut check =
-        Check::of(Invariant::I1).with_evidence(format!("{issued} issued, {wanted} wanted, {quantity}"));
+    let mut check = Check::of(Invariant::I1).with_evidence(format!(
+        "{} issued, {} wanted, {quantity}",
+        grouped(issued),
+        grouped(wanted)
+    ));
     if let Some(quantity) = coupon.quantity.filter(|quantity| issued > *quantity) {
         check.note_many(FindingKind::OverIssued, issued - quantity, || {
             format!("{issued} issued of {quantity}")
@@ -33,8 +37,9 @@ pub(super) fn exact(case: &Case<'_>) -> Check {
 pub(super) fn contiguous(case: &Case<'_>) -> Check {
     let highest = case.holdings.last().map_or(0, |holding| holding.position);
     let mut check = Check::of(Invariant::I5).with_evidence(format!(
-        "{} issued coupons at positions up to {highest}",
-        case.holdings.len()
+        "{} issued coupons at positions up to {}",
+        counted(case.holdings.len()),
+        grouped(highest)
     ));
     let mut expected = 1;
     for (index, holding) in case.holdings.iter().enumerate() {
