@@ -23,7 +23,8 @@ pub(super) fn rate_over_time(summary: &Summary, faults: &[FaultMark], size: Size
         size,
         "Answers per second over time",
         "answers per second · 초당 응답",
-    );
+    )
+    .with_room_for_marks(has_marks(summary, faults));
     figure.vertical_axis(&answers, whole);
     note_faults(&mut figure, &time, faults);
     for (interval, across) in placed(summary, &time) {
@@ -70,7 +71,8 @@ pub(super) fn latency_over_time(summary: &Summary, faults: &[FaultMark], size: S
         .max()
         .unwrap_or(1);
     let (time, scale) = (time_axis(summary, size), latency_axis(lowest, highest));
-    let mut figure = Figure::new(size, "Latency over time", "latency · 지연 시간");
+    let mut figure = Figure::new(size, "Latency over time", "latency · 지연 시간")
+        .with_room_for_marks(has_marks(summary, faults));
     figure.vertical_axis(&scale, |us| latency_tick(rounded(us)));
     note_faults(&mut figure, &time, faults);
     let lines: [(&str, Latency); 3] = [
@@ -159,6 +161,10 @@ fn placed<'a>(summary: &'a Summary, time: &'a Scale) -> impl Iterator<Item = (&'
             let from_s = index as f64 * length_s;
             (interval, (time.place(from_s), time.place(from_s + length_s)))
         })
+}
+
+fn has_marks(summary: &Summary, faults: &[FaultMark]) -> bool {
+    summary.sold_out_ns.is_some() || !faults.is_empty()
 }
 
 fn note_faults(figure: &mut Figure, time: &Scale, faults: &[FaultMark]) {

@@ -41,8 +41,9 @@ impl Size {
 const HEIGHT: f64 = 310.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 16.0;
-/// Room for the title of the axis and two rows of words.
-const TOP: f64 = 54.0;
+/// Room for the title of the axis, and for two rows of words where there are marks.
+const PLAIN_TOP: f64 = 28.0;
+const MARKED_TOP: f64 = 54.0;
 const ROW_HEIGHT: f64 = 15.0;
 /// Wide enough for the average character, so that words are rather left out than written over others.
 const CHARACTER_WIDTH: f64 = 7.6;
@@ -53,6 +54,7 @@ const BOTTOM: f64 = 30.0;
 pub(super) struct Figure {
     size: Size,
     svg: String,
+    top: f64,
     /// Where the words of each row end.
     words_end: [f64; 2],
 }
@@ -63,6 +65,7 @@ impl Figure {
         let mut figure = Self {
             size,
             svg: String::new(),
+            top: PLAIN_TOP,
             words_end: [0.0; 2],
         };
         figure.put(format_args!(
@@ -76,6 +79,12 @@ impl Figure {
             escaped(vertical_title)
         ));
         figure
+    }
+
+    /// Leaves room for marks if there will be some; to be said before anything is drawn.
+    pub(super) fn with_room_for_marks(mut self, marked: bool) -> Self {
+        self.top = if marked { MARKED_TOP } else { PLAIN_TOP };
+        self
     }
 
     /// Horizontal grid lines with their labels on the left.
@@ -127,9 +136,9 @@ impl Figure {
     /// An invisible area over the whole height that tells its numbers when pointed at.
     pub(super) fn hint(&mut self, across: (f64, f64), text: &str) {
         let (left, width) = (self.x(across.0), self.x(across.1) - self.x(across.0));
-        let height = HEIGHT - BOTTOM - TOP;
+        let (top, height) = (self.top, HEIGHT - BOTTOM - self.top);
         self.put(format_args!(
-            "<rect class=\"hint\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{}</title></rect>",
+            "<rect class=\"hint\" x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\"><title>{}</title></rect>",
             escaped(text)
         ));
     }
@@ -165,7 +174,7 @@ impl Figure {
         } else {
             ("start", x + 5.0, x)
         };
-        let y = TOP - 6.0 - ROW_HEIGHT * if row == 0 { 1.0 } else { 0.0 };
+        let y = self.top - 6.0 - ROW_HEIGHT * if row == 0 { 1.0 } else { 0.0 };
         let top = y - 10.0;
         self.put(format_args!(
             "<line class=\"mark {class}\" x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{base}\"/>"
@@ -182,9 +191,9 @@ impl Figure {
     /// A shaded stretch.
     pub(super) fn stretch(&mut self, class: &str, across: (f64, f64)) {
         let (left, right) = (self.x(across.0), self.x(across.1));
-        let (width, height) = ((right - left).max(1.0), HEIGHT - BOTTOM - TOP);
+        let (width, top, height) = ((right - left).max(1.0), self.top, HEIGHT - BOTTOM - self.top);
         self.put(format_args!(
-            "<rect class=\"stretch {class}\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+            "<rect class=\"stretch {class}\" x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\"/>"
         ));
     }
 
@@ -198,9 +207,8 @@ impl Figure {
         LEFT + across * (self.size.width() - LEFT - RIGHT)
     }
 
-    #[expect(clippy::unused_self, reason = "the counterpart of x")]
     fn y(&self, up: f64) -> f64 {
-        HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        HEIGHT - BOTTOM - up * (HEIGHT - self.top - BOTTOM)
     }
 
     fn put(&mut self, arguments: std::fmt::Arguments<'_>) {

@@ -40,7 +40,7 @@ impl Scale {
         let (low, high) = (round_to_tick(low, false), round_to_tick(high.max(low), true));
         let high = if high > low { high } else { low * 10.0 };
         let decades = (high / low).log10();
-        let factors: &[f64] = if decades <= 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[f64] = if decades <= 3.4 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let ticks = (-3..12)
             .flat_map(|exponent| factors.iter().map(move |factor| factor * 10_f64.powi(exponent)))
             .filter(|tick| (low * 0.999..=high * 1.001).contains(tick))
