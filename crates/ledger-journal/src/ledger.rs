@@ -203,6 +203,8 @@ fn continue_journal(
     let mut roll = true;
     let mut active = None;
     if let Some(end) = end {
+        // The life before may have died between naming a segment and making the name durable.
+        disk.sync_names()?;
         mend(&end)?;
         roll = end.roll;
         active = Some(Active {

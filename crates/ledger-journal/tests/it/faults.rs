@@ -19,7 +19,7 @@ fn until_the_fault(fault: Fault, witness: &mut Witness) -> (Rig, MemoryStore) {
             after_bytes,
         },
         Fault::FailSync(nth) => Fault::FailSync(syncs + nth),
-        other => other,
+        Fault::None | Fault::CrashAtStep(_) | Fault::FullAtCreate(_) => fault,
     });
     (rig, store)
 }

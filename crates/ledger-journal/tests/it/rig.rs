@@ -28,7 +28,6 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Rig {
     pub(crate) disk: SimDisk,
     pub(crate) store: MemoryStore,
-    pub(crate) clock: Arc<ManualClock>,
     pub(crate) board: Arc<Board>,
     pub(crate) ledger: JournalLedger,
     pub(crate) recovery: Recovery,
@@ -57,7 +56,6 @@ impl Rig {
         Ok(Self {
             disk: disk.clone(),
             store: store.clone(),
-            clock,
             board,
             ledger,
             recovery,
@@ -221,9 +219,14 @@ impl Witness {
     /// Counts the invariants in a life that has just recovered.
     pub(crate) fn examine(&self, rig: &Rig) {
         let mut held = BTreeMap::new();
-        for &coupon in &self.created {
-            let posted = rig.board.get(coupon);
-            let posted = posted.unwrap_or_else(|| panic!("I3: coupon {coupon} was answered and is gone"));
+        for coupon in &self.created {
+            assert!(
+                rig.board.get(*coupon).is_some(),
+                "I3: coupon {coupon} was answered and is gone"
+            );
+        }
+        for posted in rig.board.list(None, usize::MAX) {
+            let coupon = posted.coupon.id;
             let positions = rig.positions(coupon);
             let quantity = posted.coupon.terms.quantity;
             let witnessed: Vec<Witnessed<'_>> = positions
