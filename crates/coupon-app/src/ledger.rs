@@ -98,7 +98,8 @@ pub struct CommandRequest {
 }
 
 /// An idempotency key on a command: within [`crate::limits::COMMAND_TOKEN_LIFE_US`] the same token gives the same
-/// answer and changes nothing again, and the same scope with another payload is refused.
+/// answer and changes nothing again, and the same scope with another payload is refused. The life begins with the
+/// revision that the command made; a command that changed nothing leaves no token behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommandToken {
     /// A hash of caller, path and key.
@@ -116,7 +117,8 @@ pub enum CommandOutcome {
         coupon: Arc<Coupon>,
         /// How many were issued at that moment.
         issued: u32,
-        /// When it was decided, by the ledger's clock.
+        /// When it was decided, by the ledger's clock, but never before the coupon's last issue and revision. For a
+        /// command that changed something it is the revision's time.
         decided_at: Timestamp,
         /// Whether this is the answer to an earlier request with the same token.
         replayed: bool,

@@ -34,7 +34,10 @@ pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
 pub use key::{KeyId, KeyRecord, Scope};
 pub use ledger::{
-    Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply, Request, Seen,
+    Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
+    Request, Seen,
 };
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
-pub use store::{Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter};
+pub use store::{
+    Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
+};

@@ -5,7 +5,7 @@ use super::{Bench, LedgerHarness};
 use crate::contract::{START, run};
 use crate::memory::ManualClock;
 use crate::{
-    Board, CommandOutcome, CommandRequest, Entry, IssueLedger, IssueRequest, Look, Outbox, Record,
+    Board, CommandOutcome, CommandRequest, Entry, Health, IssueLedger, IssueRequest, Look, Outbox, Record,
     RecordStore, Reply, Request, Seen, Seq,
 };
 use coupon_core::{
@@ -75,14 +75,8 @@ impl<'h> Exam<'h> {
     }
 
     /// Whatever the case was about, in the end the records and the state must fit together.
-    pub async fn end(mut self) {
-        let before = self.everything().await;
+    async fn end(mut self) {
         self.crash(Carried::All).await;
-        assert_eq!(
-            self.everything().await,
-            before,
-            "the state after the last crash is the state before it (I11)"
-        );
     }
 
     /// The clock that judges.
@@ -149,19 +143,33 @@ impl<'h> Exam<'h> {
             (Request::Command(_), Reply::Command(outcome)) => {
                 if let CommandOutcome::Done {
                     coupon,
+                    decided_at,
                     replayed: false,
                     ..
                 } = outcome.as_ref()
-                    && let Some(posted) = self.board().get(coupon.id)
                 {
-                    assert!(
-                        posted.coupon.revision >= coupon.revision,
-                        "a revision is posted before it is answered"
-                    );
+                    assert!(*decided_at >= coupon.revised_at);
+                    self.posts(coupon);
                 }
             }
             (Request::Issue(_), Reply::Issue(_)) | (Request::Look(_), Reply::Look(_)) => {}
             (request, reply) => panic!("{request:?} was answered by {reply:?}"),
+        }
+    }
+
+    /// A coupon that a command left so stands on the board so, or later.
+    fn posts(&self, coupon: &Coupon) {
+        let posted = self.board().get(coupon.id);
+        if coupon.deleted {
+            assert!(
+                posted.is_none(),
+                "a deleted coupon is taken off before the answer"
+            );
+        } else if let Some(posted) = posted {
+            assert!(
+                posted.coupon.revision >= coupon.revision,
+                "a revision is posted before it is answered"
+            );
         }
     }
 
@@ -284,13 +292,27 @@ impl<'h> Exam<'h> {
             let times = |one: Option<&(UserId, Grant)>| one.map(|(_, grant)| grant.issued_at);
             assert_eq!(on_board.first_issued_at, times(holders.first()));
             assert_eq!(on_board.last_issued_at, times(holders.last()));
-            for (user, grant) in &holders {
-                let held = self.held(user, vec![id]).await;
-                assert_eq!(held, [(id, *grant)], "who holds a position finds it");
-            }
+            self.find_what_they_hold(id, &holders).await;
             all.push((Coupon::clone(&coupon), issued, holders));
         }
         all
+    }
+
+    async fn find_what_they_hold(&self, id: CouponId, holders: &[(UserId, Grant)]) {
+        let look = |(user, _): &(UserId, Grant)| {
+            let user = user.clone();
+            let coupons = vec![id];
+            Request::Look(Box::new(Look::Holder { user, coupons }))
+        };
+        let seen = self.batch(holders.iter().map(look).collect()).await;
+        for ((_, grant), seen) in holders.iter().zip(seen) {
+            let expected = Seen::Holder(vec![(id, *grant)]);
+            assert_eq!(
+                seen,
+                Reply::Look(Box::new(expected)),
+                "who holds a position finds it"
+            );
+        }
     }
 
     /// What a user holds of these coupons.
@@ -345,14 +367,26 @@ impl<'h> Exam<'h> {
         }
     }
 
-    /// Carries so much to the store, then cuts the power and opens again.
+    /// Carries so much to the store, then cuts the power and opens again. Everything is as it was (I11).
     pub async fn crash(&mut self, stage: Carried) {
+        let before = self.everything().await;
         self.carry(stage).await;
+        self.power_cut().await;
+        assert_eq!(
+            self.everything().await,
+            before,
+            "the state after a crash is the state before"
+        );
+    }
+
+    /// Cuts the power and opens again.
+    pub async fn power_cut(&mut self) {
         let durable = self.outbox().durable();
         let bench = self.bench.take().unwrap();
         let clock = Arc::clone(&self.clock);
         self.bench = Some(self.harness.crash_and_reopen(bench, clock).await);
         assert_eq!(self.outbox().durable(), durable, "what was durable is durable");
+        assert_eq!(self.ledger().health(), Health::Ready);
     }
 }
 
