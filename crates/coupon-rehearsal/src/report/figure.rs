@@ -40,7 +40,7 @@ impl Size {
 
 const HEIGHT: f64 = 310.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 30.0;
 /// Room for the title of the axis, and for two rows of words where there are marks.
 const PLAIN_TOP: f64 = 28.0;
 const MARKED_TOP: f64 = 54.0;

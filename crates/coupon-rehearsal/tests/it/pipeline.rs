@@ -1,11 +1,12 @@
 //! Whole rehearsals against the tiny server: the honest one passes, every other is found out.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coupon_rehearsal::{
-    CouponChoice, Credential, Fault, FindingKind, Outcome, Progress, Rehearsal, RehearsalError,
-    RehearsalPlan, Retries, Shape, run,
+    AdminClient, Callers, CouponChoice, Credential, Fault, FindingKind, History, Outcome, Progress,
+    Rehearsal, RehearsalError, RehearsalPlan, Retries, Shape, Target, audit, run,
 };
 
 use crate::server::{KEY, Nature, TestServer};
@@ -193,4 +194,69 @@ async fn a_wrong_key_is_an_error_and_no_verdict() {
     let error = run(&wrong, Vec::new(), &mut |_: &Progress| {}).await.unwrap_err();
     assert!(matches!(error, RehearsalError::Admin(_)), "{error}");
     assert!(error.to_string().contains("401"), "{error}");
+}
+
+#[tokio::test]
+async fn users_can_come_with_tokens_of_their_own() {
+    let server = TestServer::start(Nature::Honest).await;
+    let output = tempfile::tempdir().unwrap();
+    let mut plan = plan(&server, output.path());
+    plan.callers = Callers::Users(Arc::new(|user: &str| format!("{KEY}/{user}")));
+    let rehearsal = run(&plan, Vec::new(), &mut |_: &Progress| {}).await.unwrap();
+    assert_eq!(found(&rehearsal), []);
+    assert_eq!(rehearsal.summary.count(Outcome::Issued), 200);
+}
+
+#[tokio::test]
+async fn a_history_can_be_judged_again_later() {
+    let server = TestServer::start(Nature::Flaky).await;
+    let output = tempfile::tempdir().unwrap();
+    let plan = plan(&server, output.path());
+    let rehearsal = run(&plan, Vec::new(), &mut |_: &Progress| {}).await.unwrap();
+    let history = History::read(&rehearsal.history_path).unwrap();
+    assert!(
+        !std::fs::read_to_string(&rehearsal.history_path)
+            .unwrap()
+            .contains(KEY)
+    );
+    let target = Target::resolve(&history.header.base_url).await.unwrap();
+    let mut admin = AdminClient::new(target, Credential::bearer(KEY));
+    let state = admin.final_state(&history.header).await.unwrap();
+    assert!(audit(&history, &state).passed());
+}
+
+#[tokio::test]
+async fn an_existing_coupon_can_be_rehearsed_with_new_users() {
+    let server = TestServer::start(Nature::Honest).await;
+    let output = tempfile::tempdir().unwrap();
+    let first = RehearsalPlan {
+        users: 50,
+        ..plan(&server, output.path())
+    };
+    run(&first, Vec::new(), &mut |_: &Progress| {}).await.unwrap();
+    let again = RehearsalPlan {
+        coupon: CouponChoice::Existing(1),
+        seed: Some(12),
+        ..plan(&server, output.path())
+    };
+    let rehearsal = run(&again, Vec::new(), &mut |_: &Progress| {}).await.unwrap();
+    assert_eq!(found(&rehearsal), []);
+    assert_eq!(rehearsal.summary.count(Outcome::Issued), 150);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_and_fails() {
+    let server = TestServer::start(Nature::FallsSilent).await;
+    let output = tempfile::tempdir().unwrap();
+    let mut plan = plan(&server, output.path());
+    plan.users = 100;
+    plan.connections = 4;
+    plan.request_timeout = Duration::from_millis(50);
+    plan.retries.patience = Duration::from_millis(200);
+    let rehearsal = run(&plan, Vec::new(), &mut |_: &Progress| {}).await.unwrap();
+    assert_eq!(
+        found(&rehearsal),
+        [FindingKind::NeverSent, FindingKind::UnresolvedUnknown]
+    );
+    assert_eq!(rehearsal.verdict.coupons_held, 10);
 }
