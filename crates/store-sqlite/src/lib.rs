@@ -1,1 +1,36 @@
-//! (being built)
+//! The embedded store: the system of record of a server that works alone, in one SQLite file.
+//!
+//! [`SqliteStore`] implements the ports [`coupon_app::RecordStore`], [`coupon_app::CouponStore`] and
+//! [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
+//! describes the file to the column, and `docs/decisions/` says why it is so.
+//!
+//! * `apply`, `tail` and `fold` take in what the ledger decided;
+//! * `load`, `query` and `keys` give it back;
+//! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
+
+mod apply;
+mod backup;
+mod careful;
+mod connection;
+mod error;
+mod fold;
+mod issued_table;
+mod keys;
+mod load;
+mod migrations;
+mod quarantine;
+mod query;
+mod readers;
+mod revise;
+mod row;
+mod seal;
+mod store;
+mod swift;
+mod tail;
+mod verify;
+
+pub use backup::{BackupError, Pace, Progress, backup_file};
+pub use error::OpenError;
+pub use quarantine::{Quarantined, Suspicion};
+pub use store::{SqliteOptions, SqliteStore};
+pub use verify::{Difference, Report, VerifyError, verify};

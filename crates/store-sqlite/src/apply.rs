@@ -1,0 +1,183 @@
+//! Applying entries: one transaction for all of them, the applied number in it.
+
+use crate::careful::{self, Careful};
+use crate::error::Failure;
+use crate::fold::fold;
+use crate::revise::{Revised, prune_tokens, revise};
+use crate::row::{seq_column, sum};
+use crate::swift::{self, Swift};
+use crate::tail::Tail;
+use coupon_app::{Applied, Entry, IssuedRecord, Record, Seq};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::sync::{PoisonError, RwLock};
+
+/// The last applied entry.
+pub(crate) fn applied_seq(connection: &Connection) -> Result<Seq, Failure> {
+    let seq = connection
+        .prepare_cached("SELECT applied_seq FROM meta")?
+        .query_row([], |row| row.get(0))?;
+    sum(seq)
+}
+
+/// Writes entries as `RecordStore::apply` demands.
+///
+/// First the swift way; when it meets anything that is not new and right, the transaction is undone and everything is
+/// gone through carefully. `fold_rows` is how long the tail may grow. The tail changes after the commit only, and a
+/// query that reads it before its own snapshot of the file therefore misses nothing.
+pub(crate) fn apply(
+    connection: &mut Connection,
+    tail: &RwLock<Tail>,
+    fold_rows: usize,
+    entries: &[Entry],
+) -> Result<Applied, Failure> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied = applied_seq(&transaction)?;
+    let new = new_entries(applied, entries)?;
+    let Some(last) = new.last() else {
+        return Ok(Applied {
+            seq: applied,
+            ..Applied::default()
+        });
+    };
+    refresh(&transaction, tail, applied)?;
+    let known = tail.read().unwrap_or_else(PoisonError::into_inner);
+    let mut work = Work::new(&known);
+    if work.swiftly(&transaction, new)? == Swift::Clash {
+        transaction.rollback()?;
+        transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if applied_seq(&transaction)? != applied {
+            return Err(Failure::Damaged(
+                "another process applies entries to this store".into(),
+            ));
+        }
+        work = Work::new(&known);
+        work.carefully(&transaction, new)?;
+    }
+    let Work {
+        mut fresh,
+        mut done,
+        tokens,
+        ..
+    } = work;
+    if tokens {
+        prune_tokens(&transaction)?;
+    }
+    done.seq = last.seq;
+    transaction
+        .prepare_cached("UPDATE meta SET applied_seq = ?1")?
+        .execute([seq_column(last.seq)?])?;
+    let folds = known.len() + fresh.len() >= fold_rows;
+    if folds {
+        fold(&transaction)?;
+        fresh.clear();
+    }
+    transaction.commit()?;
+    drop(known);
+    let mut tail = tail.write().unwrap_or_else(PoisonError::into_inner);
+    if folds {
+        tail.clear();
+    }
+    tail.take_in(&fresh);
+    tail.applied = last.seq;
+    Ok(done)
+}
+
+/// The entries above the applied number, which must be the next ones without a gap.
+fn new_entries(applied: Seq, entries: &[Entry]) -> Result<&[Entry], Failure> {
+    let first = entries.iter().take_while(|entry| entry.seq <= applied).count();
+    let new = &entries[first..];
+    for (due, entry) in (applied + 1..).zip(new) {
+        if entry.seq != due {
+            return Err(Failure::Gap { due, came: entry.seq });
+        }
+    }
+    Ok(new)
+}
+
+/// Reads the tail again when the file has moved without this process.
+fn refresh(transaction: &Transaction<'_>, tail: &RwLock<Tail>, applied: Seq) -> Result<(), Failure> {
+    let stale = tail.read().unwrap_or_else(PoisonError::into_inner).applied != applied;
+    if stale {
+        let read = Tail::read(transaction, applied)?;
+        *tail.write().unwrap_or_else(PoisonError::into_inner) = read;
+    }
+    Ok(())
+}
+
+/// What one transaction has done so far.
+struct Work<'a> {
+    tail: &'a Tail,
+    fresh: Tail,
+    done: Applied,
+    tokens: bool,
+}
+
+impl<'a> Work<'a> {
+    fn new(tail: &'a Tail) -> Self {
+        Self {
+            tail,
+            fresh: tail.emptied(),
+            done: Applied::default(),
+            tokens: false,
+        }
+    }
+
+    /// Issues between two revisions are written together: a revision may change the quantity.
+    fn swiftly(&mut self, transaction: &Transaction<'_>, entries: &[Entry]) -> Result<Swift, Failure> {
+        let mut together: Vec<&IssuedRecord> = Vec::new();
+        for entry in entries {
+            for record in &entry.records {
+                match record {
+                    Record::Issued(issued) => together.push(issued),
+                    Record::Revised(revised) => {
+                        if self.issue(transaction, &mut together)? == Swift::Clash {
+                            return Ok(Swift::Clash);
+                        }
+                        self.tokens |= revised.token.is_some();
+                        self.count_revision(revise(transaction, entry.seq, revised)?);
+                    }
+                }
+            }
+        }
+        self.issue(transaction, &mut together)
+    }
+
+    fn issue(
+        &mut self,
+        transaction: &Transaction<'_>,
+        together: &mut Vec<&IssuedRecord>,
+    ) -> Result<Swift, Failure> {
+        let swift = swift::issue(transaction, self.tail, &mut self.fresh, together)?;
+        self.done.written += u64::try_from(together.len()).unwrap_or(u64::MAX);
+        together.clear();
+        Ok(swift)
+    }
+
+    fn carefully(&mut self, transaction: &Transaction<'_>, entries: &[Entry]) -> Result<(), Failure> {
+        for entry in entries {
+            for record in &entry.records {
+                match record {
+                    Record::Issued(issued) => {
+                        match careful::issue(transaction, self.tail, &mut self.fresh, entry.seq, issued)? {
+                            Careful::Written => self.done.written += 1,
+                            Careful::Redelivered => self.done.redelivered += 1,
+                            Careful::Quarantined => self.done.quarantined += 1,
+                        }
+                    }
+                    Record::Revised(revised) => {
+                        self.tokens |= revised.token.is_some();
+                        self.count_revision(revise(transaction, entry.seq, revised)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count_revision(&mut self, revised: Revised) {
+        match revised {
+            Revised::Kept => {}
+            Revised::Quarantined => self.done.quarantined += 1,
+        }
+    }
+}

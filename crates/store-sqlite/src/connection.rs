@@ -1,0 +1,149 @@
+//! Connections with the settings that the promises rest on.
+
+use crate::error::{Failure, OpenError};
+use crate::migrations::{APPLICATION_ID, format, migrate, newest};
+use crate::store::SqliteOptions;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a connection waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The write-ahead log is carried into the file when it has so many pages of 4 KiB: the more, the more changes of one
+/// page are carried once, and the longer the log that a restart reads.
+const CHECKPOINT_PAGES: i64 = 8_192;
+
+/// The log keeps at most so many bytes on disk between two checkpoints; a fold makes it longer for a moment.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// Opens the connection that writes, making the file and its tables if need be.
+pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
+    make_file(path)?;
+    let sqlite = |cause| open_error(path, cause);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    check_format(path, &connection)?;
+    set_up_writer(&connection, options).map_err(sqlite)?;
+    migrate(&mut connection).map_err(|failure| damaged(path, failure))?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads a store that is there.
+pub(crate) fn open_reader(path: &Path, cache_kib: u32) -> Result<Connection, OpenError> {
+    let sqlite = |cause| open_error(path, cause);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let is_new = check_format(path, &connection)?;
+    if is_new {
+        return Err(OpenError::NotAStore { path: path.into() });
+    }
+    set_up_reader(&connection, cache_kib).map_err(sqlite)?;
+    Ok(connection)
+}
+
+fn set_up_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit has returned only when the log is on the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    // Sorting needs no second directory that can be written.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn set_up_reader(connection: &Connection, cache_kib: u32) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// The file holds user ids and hashes of secrets: only its owner may read it. SQLite gives the log the same mode.
+pub(crate) fn make_file(path: &Path) -> Result<(), OpenError> {
+    let made = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            let directory = path.parent().unwrap_or(Path::new("."));
+            Err(OpenError::NoDirectory(directory.into()))
+        }
+        Err(cause) => Err(OpenError::NotWritable {
+            path: path.into(),
+            cause,
+        }),
+    }
+}
+
+/// Refuses what this program must not touch. Says whether the file is new and empty.
+fn check_format(path: &Path, connection: &Connection) -> Result<bool, OpenError> {
+    let sqlite = |cause| open_error(path, cause);
+    let id: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(sqlite)?;
+    let found = format(connection).map_err(sqlite)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(sqlite)?;
+    if id == 0 && found == 0 && tables == 0 {
+        return Ok(true);
+    }
+    if id != APPLICATION_ID {
+        return Err(OpenError::NotAStore { path: path.into() });
+    }
+    let known = newest();
+    if found > known {
+        return Err(OpenError::NewerFormat {
+            path: path.into(),
+            found,
+            known,
+        });
+    }
+    Ok(false)
+}
+
+fn open_error(path: &Path, cause: rusqlite::Error) -> OpenError {
+    let path = path.to_path_buf();
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotAStore { path },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
+            path,
+            cause: cause.into(),
+        },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            OpenError::NotWritable {
+                path,
+                cause: std::io::Error::other(cause),
+            }
+        }
+        _ => OpenError::Sqlite { path, cause },
+    }
+}
+
+/// The error of a file that could be opened and not be understood.
+pub(crate) fn damaged(path: &Path, failure: Failure) -> OpenError {
+    if let Failure::Sqlite(cause) = failure {
+        return open_error(path, cause);
+    }
+    let cause = failure;
+    OpenError::Damaged {
+        path: path.into(),
+        cause: cause.into(),
+    }
+}

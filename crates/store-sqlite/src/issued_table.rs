@@ -1,0 +1,137 @@
+//! Writing to `issued_coupons`, and to the sums that go with it.
+
+use crate::error::Failure;
+use crate::row::{key_bits, packed};
+use coupon_app::IssuedRecord;
+use coupon_core::{CouponId, Timestamp};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction};
+
+/// A block is so many positions: 2^12.
+pub(crate) const BLOCK_BITS: u32 = 12;
+
+/// What the application of issues must know of a coupon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// Its last revision.
+    pub(crate) revision: u32,
+    /// The highest position that has a row.
+    pub(crate) last_position: u32,
+    /// Up to this position, users are in `holders`.
+    pub(crate) indexed_through: u32,
+}
+
+/// The facts of a coupon; `None` when the store does not know it.
+pub(crate) fn facts(transaction: &Transaction<'_>, coupon: CouponId) -> Result<Option<Facts>, Failure> {
+    let mut statement = transaction
+        .prepare_cached("SELECT revision, last_position, indexed_through FROM coupons WHERE id = ?1")?;
+    let facts = statement.query_row([coupon.get()], |row| {
+        Ok(Facts {
+            revision: row.get(0)?,
+            last_position: row.get(1)?,
+            indexed_through: row.get(2)?,
+        })
+    });
+    Ok(facts.optional()?)
+}
+
+/// The hard limit: counts `count` more issues of a coupon, the highest at `position`; says whether the quantity allows
+/// them. The embedded store has one epoch, 0.
+pub(crate) fn raise(
+    transaction: &Transaction<'_>,
+    coupon: CouponId,
+    count: u32,
+    position: u32,
+) -> Result<bool, Failure> {
+    let mut statement = transaction.prepare_cached(
+        "UPDATE coupons SET issued = issued + ?2, last_position = max(last_position, ?3)
+         WHERE id = ?1 AND epoch = 0 AND (quantity IS NULL OR issued + ?2 <= quantity)",
+    )?;
+    Ok(statement.execute((coupon.get(), count, position))? == 1)
+}
+
+/// The statement that writes one row; for use many times with [`insert`].
+pub(crate) fn insertion<'a>(transaction: &'a Transaction<'_>) -> Result<CachedStatement<'a>, Failure> {
+    Ok(transaction.prepare_cached(
+        "INSERT INTO issued_coupons (id, user_id, issued_at, expires_at, key_hash, coupon_revision)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?)
+}
+
+/// Writes one row.
+pub(crate) fn insert(
+    statement: &mut CachedStatement<'_>,
+    record: &IssuedRecord,
+    revision: u32,
+) -> Result<(), Failure> {
+    statement.execute((
+        packed(record.coupon, record.grant.position.get()),
+        record.user.as_bytes(),
+        record.grant.issued_at.as_micros(),
+        record.grant.expires_at.as_micros(),
+        key_bits(record.key),
+        revision,
+    ))?;
+    Ok(())
+}
+
+/// The sums of one block of positions.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    number: u32,
+    count: u32,
+    first_expiry: Timestamp,
+    last_expiry: Timestamp,
+}
+
+/// Adds new rows of one coupon, in order of position, to the sums of their blocks.
+pub(crate) fn add_to_blocks<'a>(
+    transaction: &Transaction<'_>,
+    coupon: CouponId,
+    records: impl Iterator<Item = &'a IssuedRecord>,
+) -> Result<(), Failure> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO issued_blocks (coupon_id, block, held, unused, first_expiry, last_expiry)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5)
+         ON CONFLICT (coupon_id, block) DO UPDATE SET
+             held = held + excluded.held,
+             unused = unused + excluded.unused,
+             first_expiry = min(first_expiry, excluded.first_expiry),
+             last_expiry = max(last_expiry, excluded.last_expiry)",
+    )?;
+    let mut write = |block: Block| {
+        statement.execute((
+            coupon.get(),
+            block.number,
+            block.count,
+            block.first_expiry.as_micros(),
+            block.last_expiry.as_micros(),
+        ))
+    };
+    let mut open: Option<Block> = None;
+    for record in records {
+        let number = record.grant.position.get() >> BLOCK_BITS;
+        let expiry = record.grant.expires_at;
+        match &mut open {
+            Some(block) if block.number == number => {
+                block.count += 1;
+                block.first_expiry = block.first_expiry.min(expiry);
+                block.last_expiry = block.last_expiry.max(expiry);
+            }
+            _ => {
+                let started = Block {
+                    number,
+                    count: 1,
+                    first_expiry: expiry,
+                    last_expiry: expiry,
+                };
+                if let Some(full) = open.replace(started) {
+                    write(full)?;
+                }
+            }
+        }
+    }
+    if let Some(last) = open {
+        write(last)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Loading: everything as of one instant, for a ledger that is being rebuilt.
+
+use crate::apply::applied_seq;
+use crate::error::Failure;
+use crate::row::{key_hash, timestamp, unpacked, user};
+use coupon_app::{CommandToken, IssuedRecord, Restore, RevisedRecord, Seq};
+use coupon_core::{Coupon, Grant};
+use rusqlite::Connection;
+
+/// Hands everything over in one read transaction.
+pub(crate) fn load(connection: &mut Connection, restore: &mut (dyn Restore + Send)) -> Result<Seq, Failure> {
+    let snapshot = connection.transaction()?;
+    let seq = applied_seq(&snapshot)?;
+    coupons(&snapshot, restore)?;
+    issued(&snapshot, restore)?;
+    tokens(&snapshot, restore)?;
+    Ok(seq)
+}
+
+fn coupons(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
+    let mut statement = snapshot.prepare(
+        "SELECT r.coupon FROM coupons c JOIN coupon_revisions r ON r.coupon_id = c.id AND r.revision = c.revision
+         ORDER BY c.id",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let json = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        restore.coupon(serde_json::from_str::<Coupon>(json)?);
+    }
+    Ok(())
+}
+
+fn issued(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
+    let mut statement = snapshot
+        .prepare("SELECT id, user_id, issued_at, expires_at, key_hash FROM issued_coupons ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = unpacked(row.get(0)?)?;
+        restore.issued(IssuedRecord {
+            coupon: id.coupon,
+            user: user(row.get_ref(1)?)?,
+            grant: Grant {
+                position: id.position,
+                issued_at: timestamp(row.get(2)?)?,
+                expires_at: timestamp(row.get(3)?)?,
+            },
+            key: key_hash(row.get(4)?),
+        });
+    }
+    Ok(())
+}
+
+fn tokens(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
+    let mut statement = snapshot.prepare(
+        "SELECT t.scope, t.payload, r.coupon, t.issued, t.actor FROM command_tokens t
+         JOIN coupon_revisions r ON r.coupon_id = t.coupon_id AND r.revision = t.revision
+         ORDER BY t.number",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let token = CommandToken {
+            scope: row.get(0)?,
+            payload: row.get(1)?,
+        };
+        let json = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        let record = RevisedRecord {
+            coupon: serde_json::from_str(json)?,
+            issued: row.get(3)?,
+            actor: row.get(4)?,
+            token: Some(token),
+        };
+        restore.token(record, token);
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The formats of the file, one numbered script each, and bringing a file to the newest.
+
+use crate::error::Failure;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a file as a store of this program: "FCOM" in ASCII.
+pub(crate) const APPLICATION_ID: i64 = 0x4643_4f4d;
+
+/// The scripts in order; the format of a file is how many of them it has seen. A released script never changes.
+const SCRIPTS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+
+/// The newest format that this program knows.
+pub(crate) fn newest() -> i64 {
+    i64::try_from(SCRIPTS.len()).expect("there are fewer than 2^63 scripts")
+}
+
+/// The format of a file; 0 when nothing has been written.
+pub(crate) fn format(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings the file to the newest format, in one transaction: a crash leaves the old format or the new one.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
+    if format(connection)? == newest() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    // Read again under the lock: another process may have migrated meanwhile.
+    let from = usize::try_from(format(&transaction)?)
+        .map_err(|_negative| Failure::Damaged("a negative format number".into()))?;
+    for script in SCRIPTS.iter().skip(from) {
+        transaction.execute_batch(script)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", newest())?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,284 @@
+//! The store: its parts, and the ports that it implements with them.
+
+use crate::apply::{applied_seq, apply};
+use crate::backup::{BackupError, Pace, Progress, backup_file};
+use crate::connection::{damaged, open_reader, open_writer};
+use crate::error::{Failure, OpenError};
+use crate::quarantine::{self, Quarantined};
+use crate::readers::Readers;
+use crate::tail::Tail;
+use crate::{keys, load, query};
+use async_trait::async_trait;
+use coupon_app::{
+    Applied, CouponStore, Entry, KeyRecord, KeyStore, RecordStore, Restore, Seq, StoreError, StoreTally,
+    WalletFilter,
+};
+use coupon_core::{CouponId, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+
+/// How much a store may take. The defaults come to about 32 MiB together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Connections that read, and so queries at the same time. More than there are cores gains nothing; each may take
+    /// `reader_cache_kib`.
+    pub readers: usize,
+    /// Pages that the writing connection keeps, in KiB. Too few, and pages of the index are read again within a batch.
+    pub writer_cache_kib: u32,
+    /// Pages that a reading connection keeps, in KiB.
+    pub reader_cache_kib: u32,
+    /// Newest issued coupons that are kept by user in memory, at 20 to 40 bytes each, before they are folded into the
+    /// index together. Fewer, and each costs more writing; more, and a fold takes longer and a start reads more.
+    pub fold_rows: usize,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 3,
+            writer_cache_kib: 16 << 10,
+            reader_cache_kib: 2 << 10,
+            fold_rows: 200_000,
+        }
+    }
+}
+
+/// The embedded store: one SQLite file in WAL mode, durable at every commit.
+///
+/// `apply` works on the caller's thread, because the follower has a thread of its own; queries and changes of keys go
+/// to Tokio's threads for blocking work and need a runtime.
+#[derive(Debug)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    options: SqliteOptions,
+    writer: Mutex<Connection>,
+    tail: RwLock<Tail>,
+    /// Why the last write failed, unless one has succeeded since.
+    trouble: Mutex<Option<String>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in the file at `path`, making or migrating it if need be. Its directory must be there. Only one
+    /// process at a time may apply; the caller holds a lock on the directory.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let writer = open_writer(path, &options)?;
+        let tail = prepare(&writer).map_err(|failure| damaged(path, failure))?;
+        let readers = Readers::open(path, options.readers.max(1), options.reader_cache_kib)?;
+        let shared = Shared {
+            path: path.into(),
+            options,
+            writer: Mutex::new(writer),
+            tail: RwLock::new(tail),
+            trouble: Mutex::new(None),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            readers: Arc::new(readers),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// How many records are in quarantine. Any is an alarm.
+    pub async fn quarantined(&self) -> Result<u64, StoreError> {
+        Ok(self
+            .readers
+            .read(|connection| quarantine::count(connection))
+            .await?)
+    }
+
+    /// The records in quarantine after number `after` (0 for the beginning), at most `limit`.
+    pub async fn quarantine(&self, after: u64, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        let page = self
+            .readers
+            .read(move |connection| quarantine::page(connection, after, limit));
+        Ok(page.await?)
+    }
+
+    /// Writes a checked copy of the store, as of one instant, to a new file while the store is in use. Blocks the
+    /// thread; see [`backup_file`].
+    pub fn backup(
+        &self,
+        to: &Path,
+        pace: Pace,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<crate::Report, BackupError> {
+        backup_file(&self.shared.path, to, pace, progress)
+    }
+
+    /// Writes on a thread for blocking work: an application of entries may hold the writer for a while.
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let written = tokio::task::spawn_blocking(move || shared.write(change));
+        Ok(written.await.map_err(Failure::from)??)
+    }
+}
+
+/// A store that runs is no backup any more, so its seal goes; and the tail is read.
+fn prepare(writer: &Connection) -> Result<Tail, Failure> {
+    let seal: Option<i64> = writer
+        .query_row("SELECT only FROM seal", [], |row| row.get(0))
+        .optional()?;
+    if seal.is_some() {
+        writer.execute("DELETE FROM seal", [])?;
+    }
+    let applied = applied_seq(writer)?;
+    Tail::read(writer, applied)
+}
+
+impl Shared {
+    /// Runs one change and remembers whether the store can write.
+    fn write<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        // A panic on the way has undone its transaction, so the connection is as good as before.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = change(&mut writer);
+        drop(writer);
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match &written {
+            Ok(_) => *trouble = None,
+            Err(failure @ Failure::Sqlite(_)) if !failure.passes() => *trouble = Some(failure.to_string()),
+            // Refused before anything was to be written.
+            Err(_) => {}
+        }
+        drop(trouble);
+        written
+    }
+
+    /// Whether the store can write: what the last write met, and, unless one is under way, whether the file gives its
+    /// lock for writing.
+    fn probe(&self) -> Result<(), Failure> {
+        let trouble = self
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(trouble) = trouble {
+            return Err(Failure::CannotWrite(trouble));
+        }
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)?
+            .rollback()?;
+        Ok(())
+    }
+
+    /// The rows of the tail that may be a user's.
+    fn recent(&self, user: &UserId) -> Vec<i64> {
+        let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+        tail.rows(tail.hash(user)).map(|row| row.id).collect()
+    }
+}
+
+#[async_trait]
+impl RecordStore for SqliteStore {
+    async fn applied(&self) -> Result<Seq, StoreError> {
+        // Not through the readers: the follower asks, on its own thread, between two applications.
+        let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(applied_seq(&writer)?)
+    }
+
+    async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
+        let shared = &self.shared;
+        let applied =
+            shared.write(|connection| apply(connection, &shared.tail, shared.options.fold_rows, entries));
+        Ok(applied?)
+    }
+
+    async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {
+        // A connection of its own: this is long, and happens once, before there is anyone to keep waiting.
+        let mut connection = open_reader(&self.shared.path, self.shared.options.reader_cache_kib)
+            .map_err(StoreError::lasting)?;
+        Ok(load::load(&mut connection, restore)?)
+    }
+
+    async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
+        self.write(move |connection| {
+            connection.execute("UPDATE meta SET code_key = ?1 WHERE code_key IS NULL", [&fresh])?;
+            Ok(connection.query_row("SELECT code_key FROM meta", [], |row| row.get(0))?)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl CouponStore for SqliteStore {
+    async fn wallet(&self, user: &UserId, filter: WalletFilter) -> Result<Vec<IssuedCoupon>, StoreError> {
+        let (shared, user) = (Arc::clone(&self.shared), user.clone());
+        let held = self.readers.read(move |connection| {
+            // Before the snapshot: what is folded in between is then in both, and nothing is in neither.
+            let recent = shared.recent(&user);
+            query::wallet(connection, &user, &recent, filter)
+        });
+        Ok(held.await?)
+    }
+
+    async fn issued_coupon(&self, id: IssuedCouponId) -> Result<Option<IssuedCoupon>, StoreError> {
+        Ok(self
+            .readers
+            .read(move |connection| query::one(connection, id))
+            .await?)
+    }
+
+    async fn issued_coupons(
+        &self,
+        coupon: CouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<IssuedCoupon>, StoreError> {
+        let page = self
+            .readers
+            .read(move |connection| query::page(connection, coupon, after, limit));
+        Ok(page.await?)
+    }
+
+    async fn tally(&self, coupon: CouponId, now: Timestamp) -> Result<StoreTally, StoreError> {
+        let tally = self
+            .readers
+            .read(move |connection| query::tally(connection, coupon, now));
+        Ok(tally.await?)
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let health = self.readers.read(move |connection| {
+            applied_seq(connection)?;
+            shared.probe()
+        });
+        Ok(health.await?)
+    }
+}
+
+#[async_trait]
+impl KeyStore for SqliteStore {
+    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write(move |connection| keys::add(connection, &key)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        Ok(self.readers.read(|connection| keys::all(connection)).await?)
+    }
+
+    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
+        let id = id.to_owned();
+        self.write(move |connection| keys::revoke(connection, &id, at))
+            .await
+    }
+}

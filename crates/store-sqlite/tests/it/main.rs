@@ -1,0 +1,4 @@
+//! The store, examined from outside.
+
+mod apply;
+mod scene;
