@@ -41,7 +41,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Shared {
-    /// The configuration file (TOML); `firstcome.example.toml` describes every setting
+    /// The configuration file; firstcome.example.toml describes it
     #[arg(long, global = true, value_name = "FILE", env = "FIRSTCOME_CONFIG")]
     config: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// Sets any setting that is not a secret, such as --set log.filter=debug; may be repeated
+    /// Sets any setting but secrets, as in --set log.filter=debug
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
 

@@ -5,6 +5,7 @@ use crate::config::Settings;
 use crate::keys;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use coupon_app::limits::MAX_PAGE;
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -159,27 +160,41 @@ impl Client {
     /// Every element of a paged list, or the first `most` of them.
     pub(crate) async fn all(&self, path: &str, most: Option<usize>) -> anyhow::Result<Vec<Value>> {
         let mut all = Vec::new();
+        let mut take = |one| {
+            all.push(one);
+            Ok(())
+        };
+        self.each(path, most, &mut take).await?;
+        Ok(all)
+    }
+
+    /// Hands every element of a paged list, or the first `most` of them, to `take`.
+    pub(crate) async fn each(
+        &self,
+        path: &str,
+        most: Option<usize>,
+        take: &mut dyn FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut left = most.unwrap_or(usize::MAX);
         let mut cursor: Option<String> = None;
         loop {
-            let page = most.map_or(1_000, |most| (most - all.len()).clamp(1, 1_000));
-            let mut query = format!("{path}?limit={page}");
+            let mut query = format!("{path}?limit={}", left.clamp(1, MAX_PAGE));
             if let Some(cursor) = &cursor {
                 query.push_str("&cursor=");
                 query.extend(escaped(cursor));
             }
             let mut body = self.must(Method::GET, &query, None).await?;
-            let Some(Value::Array(data)) = body.get_mut("data").map(Value::take) else {
+            let Some(Value::Array(page)) = body.get_mut("data").map(Value::take) else {
                 bail!(
                     "{path}: the server's answer is no list; is {} a firstcome server of this version?",
                     self.base
                 );
             };
-            let came = data.len();
-            all.extend(data);
+            left = left.saturating_sub(page.len());
+            page.into_iter().try_for_each(&mut *take)?;
             cursor = body.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
-            let enough = most.is_some_and(|most| all.len() >= most);
-            if cursor.is_none() || came == 0 || enough {
-                return Ok(all);
+            if cursor.is_none() || left == 0 {
+                return Ok(());
             }
         }
     }

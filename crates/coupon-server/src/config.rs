@@ -5,6 +5,8 @@
 //! `FIRSTCOME_LOG_FORMAT` in the environment. `firstcome.example.toml` describes every one to operators, and a test
 //! holds it against this code.
 
+#[cfg(test)]
+mod example;
 mod http;
 mod journal;
 mod layers;
@@ -13,6 +15,7 @@ mod log;
 mod secret;
 mod shown;
 mod shutdown;
+mod store;
 mod tokens;
 
 pub(crate) use http::HttpSettings;
@@ -23,6 +26,7 @@ pub(crate) use log::{LogFormat, LogSettings};
 pub(crate) use secret::{SECRET_KEYS, Secret};
 pub(crate) use shown::{shown_as_json, shown_as_toml};
 pub(crate) use shutdown::ShutdownSettings;
+pub(crate) use store::StoreSettings;
 pub(crate) use tokens::{TokenAlgorithm, TokenSettings};
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) limits: LimitSettings,
     pub(crate) tokens: TokenSettings,
     pub(crate) journal: JournalSettings,
+    pub(crate) store: StoreSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
 }
@@ -62,6 +67,7 @@ impl Default for Settings {
             limits: LimitSettings::default(),
             tokens: TokenSettings::default(),
             journal: JournalSettings::default(),
+            store: StoreSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
         }
@@ -115,6 +121,7 @@ impl Settings {
         self.limits.check(&mut findings);
         self.tokens.check(&mut findings);
         self.journal.check(&mut findings);
+        self.store.check(&mut findings);
         self.shutdown.check(&mut findings);
         self.log.check(&mut findings);
         findings.0

@@ -20,6 +20,8 @@ const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 const STORE_FILE: &str = "store.sqlite3";
 const JOURNAL_DIR: &str = "journal";
+/// Stands in the format file until a restore is done.
+const RESTORING: &str = "restoring";
 
 /// What may lie in a data directory that has not got its format yet: what a first start leaves behind when it is cut
 /// short, and what a fresh file system brings.
@@ -68,6 +70,31 @@ impl DataDir {
         Ok(directory)
     }
 
+    /// A new directory to restore into, made when missing. No server starts in it before the restore is done.
+    pub(crate) fn begin_restore(path: &Path) -> anyhow::Result<Self> {
+        let directory = Self(path.to_owned());
+        match fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    bail!(
+                        "{} is not empty; a restore never mixes with what is there, so name an empty or a new \
+                         directory with --data-dir",
+                        path.display()
+                    );
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => create(path)?,
+            Err(error) => return Err(error).with_context(|| unusable(path)),
+        }
+        directory.write(FORMAT_FILE, RESTORING, 0o600)?;
+        Ok(directory)
+    }
+
+    /// Everything is restored.
+    pub(crate) fn finish_restore(&self) -> anyhow::Result<()> {
+        self.write(FORMAT_FILE, &format!("{FORMAT}\n"), 0o600)
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.0
@@ -99,6 +126,12 @@ impl DataDir {
         let Some(text) = self.read(FORMAT_FILE)? else {
             return Ok(None);
         };
+        if text == RESTORING {
+            bail!(
+                "a restore into {} was interrupted; remove the directory and restore again",
+                self.0.display()
+            );
+        }
         match text.parse::<u32>() {
             Ok(FORMAT) => Ok(Some(FORMAT)),
             Ok(newer) if newer > FORMAT => bail!(

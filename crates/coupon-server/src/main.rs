@@ -2,6 +2,7 @@
 //!
 //! Only here do all the crates meet ([`wiring`]), and only here is the environment read ([`environment`]).
 
+mod banner;
 mod cli;
 mod client;
 mod clock;
@@ -9,12 +10,16 @@ mod commands;
 mod config;
 mod data_dir;
 mod environment;
+mod follower;
+mod forgetful_disk;
 mod keys;
+mod lifecycle;
 mod table;
 mod telemetry;
 mod terminal;
 mod times;
 mod user_tokens;
+mod wiring;
 
 use clap::Parser as _;
 use std::process::ExitCode;

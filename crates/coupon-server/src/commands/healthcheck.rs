@@ -6,7 +6,7 @@ use crate::terminal;
 use anyhow::Context as _;
 use clap::Args;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,4 +51,17 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What the checks that fail say.
+fn reasons(body: &Value) -> String {
+    let checks = body
+        .get("checks")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let failing =
+        checks.filter_map(|(name, check)| Some(format!("{name}: {}", check.get("reason")?.as_str()?)));
+    let said = failing.collect::<Vec<_>>().join("; ");
+    if said.is_empty() { body.to_string() } else { said }
 }

@@ -14,18 +14,20 @@ const PATH: &str = "/v1/admin/keys";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a key and prints its secret, once
+    /// Makes a key and prints it, once
     #[command(after_help = "\
 Examples:
   firstcome key create --name shop --scope issue --scope redeem
   firstcome key create --name 'Kim, marketing' --scope admin
-  KEY=$(firstcome key create --name shop --scope issue --json | jq -r .secret)")]
+  KEY=$(firstcome key create --name shop --scope issue --json | jq -r .key)")]
     Create(Create),
     /// Lists every key without its secret, revoked ones too
     #[command(after_help = "Examples:\n  firstcome key list\n  firstcome key list --json")]
     List(List),
     /// Revokes a key for good; whoever uses it is refused from then on
-    #[command(after_help = "Examples:\n  firstcome key revoke 01JD6Z3K   (the id that `key list` shows)")]
+    #[command(
+        after_help = "Examples:\n  firstcome key revoke 4f1c2a9b7d3e5f60   (the id that `key list` shows)"
+    )]
     Revoke(Revoke),
 }
 
@@ -99,11 +101,9 @@ fn create(shared: &Shared, options: &Create) -> anyhow::Result<()> {
         ("id", cell(&made, "id")),
         ("name", cell(&made, "name")),
         ("scopes", cell(&made, "scopes")),
-        ("secret", cell(&made, "secret")),
+        ("key", cell(&made, "key")),
     ]))?;
-    terminal::say_line(
-        "Keep the secret now: it is not shown again. Send it as `Authorization: Bearer SECRET`.",
-    )?;
+    terminal::say_line("Keep the key now: it is not shown again. Send it as `Authorization: Bearer KEY`.")?;
     Ok(())
 }
 

@@ -20,6 +20,6 @@ impl Default for JournalSettings {
 
 impl JournalSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
-        findings.expect_range(self.segment_mib, (1, 4_096), "journal.segment_mib");
+        findings.expect_range(self.segment_mib, (1, 256), "journal.segment_mib");
     }
 }

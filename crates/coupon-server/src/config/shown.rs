@@ -20,7 +20,13 @@ pub(crate) fn shown_as_toml(effective: &Effective) -> String {
             section = this;
             let _ = write!(text, "\n[{section}]\n");
         }
-        let _ = writeln!(text, "{:<56} # {source}", format!("{name} = {value}"));
+        // A mask is no secret: whoever copies the output must not end up with one that everybody knows.
+        let comment = if SECRET_KEYS.contains(&key.as_str()) {
+            "# "
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "{:<56} # {source}", format!("{comment}{name} = {value}"));
     }
     text
 }

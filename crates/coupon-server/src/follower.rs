@@ -1,0 +1,73 @@
+//! The follower's thread: carries the ledger's records to the store, behind the sale and never in its way.
+
+use anyhow::Context as _;
+use coupon_app::{Board, Followed, Outbox, RecordStore};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// The lowest priority there is: the follower gets the time that the sale leaves.
+const LOWEST_PRIORITY: i32 = 19;
+
+/// A running follower.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    ended: Receiver<()>,
+}
+
+/// How a follower ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FollowerEnd {
+    /// The store has everything.
+    CaughtUp,
+    /// It was not done in time. The journal keeps what the store lacks, and the next start goes on from there.
+    Behind,
+}
+
+impl Follower {
+    /// Starts following until the ledger behind `outbox` is closed and everything has arrived.
+    pub(crate) fn start(
+        outbox: Arc<dyn Outbox>,
+        store: Arc<dyn RecordStore>,
+        board: Arc<Board>,
+        followed: Arc<dyn Followed>,
+    ) -> anyhow::Result<Self> {
+        let (end, ended) = channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the follower's runtime")?;
+        let follow = move || {
+            step_back();
+            let following = coupon_app::follow(outbox.as_ref(), store.as_ref(), &board, followed.as_ref());
+            if let Err(error) = runtime.block_on(following) {
+                tracing::error!(%error, "the store does not follow the ledger any more");
+                return;
+            }
+            // Nobody may be waiting any more.
+            let _heard = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("follower".to_owned())
+            .spawn(follow)
+            .context("cannot start the follower's thread")?;
+        Ok(Self { ended })
+    }
+
+    /// Waits for the end, which comes after the ledger has been closed.
+    pub(crate) fn finish(&self, within: Duration) -> FollowerEnd {
+        match self.ended.recv_timeout(within) {
+            Ok(()) => FollowerEnd::CaughtUp,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => FollowerEnd::Behind,
+        }
+    }
+}
+
+/// Gives this thread the lowest priority. On Linux a priority belongs to a thread, elsewhere to a process.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)
+    {
+        tracing::warn!(%error, "the follower keeps its priority, and may slow a sale down");
+    }
+}

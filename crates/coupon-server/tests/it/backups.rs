@@ -1,0 +1,69 @@
+//! A backup while the server runs, and what comes back from it.
+
+use crate::harness::{Caller, Scratch};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+/// What the server says of a coupon's issued coupons, in order.
+fn issued(admin: &Caller) -> Vec<Value> {
+    let (status, page) = admin.ask(Method::GET, "/v1/admin/coupons/1/issued-coupons?limit=1000", None);
+    assert_eq!(status, StatusCode::OK, "{page}");
+    page["data"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_backup_of_a_running_server_gives_the_same_answers_when_restored() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let admin = Caller::admin(&scratch, &server);
+    let coupon = admin.publish(1_000);
+    for user in 0..100 {
+        assert_eq!(
+            admin.issue(&coupon, &format!("user-{user}")).0,
+            StatusCode::CREATED
+        );
+    }
+    scratch.must(&["backup", "--to", "backup.sqlite3"]);
+    let before = issued(&admin);
+    assert_eq!(before.len(), 100);
+    assert_eq!(admin.issue(&coupon, "after the backup").0, StatusCode::CREATED);
+    assert!(server.stop().0.success());
+
+    scratch.must(&["restore", "--from", "backup.sqlite3", "--data-dir", "restored"]);
+    let server = scratch.serve_with(&["--data-dir", "restored"]);
+    let key = std::fs::read_to_string(scratch.path().join("restored/admin-key")).unwrap();
+    let admin = Caller::new(&server, &key);
+    assert_eq!(
+        issued(&admin),
+        before,
+        "the same positions, users, codes and times"
+    );
+    let (status, next) = admin.issue(&coupon, "somebody new");
+    assert_eq!(
+        (status, next["position"].as_u64()),
+        (StatusCode::CREATED, Some(101))
+    );
+    let (status, again) = admin.issue(&coupon, "user-7");
+    assert_eq!(status, StatusCode::CONFLICT, "{again}");
+    assert!(server.stop().0.success());
+    scratch.must(&["verify", "--data-dir", "restored"]);
+}
+
+#[test]
+fn a_backup_never_overwrites_and_a_restore_never_mixes() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    Caller::admin(&scratch, &server).publish(10);
+    scratch.must(&["backup", "--to", "backup.sqlite3"]);
+    let why = scratch.refused(&["backup", "--to", "backup.sqlite3"]);
+    assert!(why.contains("exists"), "{why}");
+    let why = scratch.refused(&["restore", "--from", "backup.sqlite3", "--data-dir", "data"]);
+    assert!(why.contains("empty"), "{why}");
+    std::fs::write(scratch.path().join("damaged.sqlite3"), "no database").unwrap();
+    let why = scratch.refused(&["restore", "--from", "damaged.sqlite3", "--data-dir", "other"]);
+    assert!(why.contains("damaged.sqlite3"), "{why}");
+    assert!(
+        !scratch.path().join("other").exists(),
+        "nothing is left of a restore that was refused"
+    );
+}

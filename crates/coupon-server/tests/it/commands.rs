@@ -1,0 +1,206 @@
+//! The client commands, each against a real server.
+
+use crate::harness::{Caller, Scratch};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+#[test]
+fn a_coupon_is_created_issued_and_seen_from_the_command_line() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let at = ["--server", &server.url];
+    let with = |arguments: &[&str]| scratch.must(&[arguments, &at].concat());
+    let created = with(&[
+        "coupon",
+        "create",
+        "--name",
+        "봄맞이 쿠폰",
+        "--quantity",
+        "2",
+        "--opens",
+        "now",
+        "--closes",
+        "+1h",
+        "--valid-for",
+        "P30D",
+        "--json",
+    ]);
+    let created: Value = serde_json::from_str(&created).unwrap();
+    assert_eq!(
+        (&created["id"], &created["quantity"], &created["validFor"]),
+        (&json!(1), &json!(2), &json!("P30D"))
+    );
+
+    let token = scratch.must(&["token", "--user", "alice"]);
+    let alice = Caller::new(&server, &token);
+    let (status, issued) = alice.ask(Method::POST, "/v1/coupons/1/issues", Some(json!({})));
+    assert_eq!(status, StatusCode::CREATED, "{issued}");
+    assert_eq!(issued["userId"], "alice");
+    let (_, wallet) = alice.ask(Method::GET, "/v1/me/coupons", None);
+    assert_eq!(wallet["data"][0]["code"], issued["code"]);
+
+    let admin = Caller::admin(&scratch, &server);
+    assert_eq!(admin.issue("/v1/coupons/1", "bob").0, StatusCode::CREATED);
+    assert_eq!(admin.issue("/v1/coupons/1", "carol").0, StatusCode::GONE);
+
+    let shown = with(&["coupon", "show", "1"]);
+    assert!(
+        shown.contains("봄맞이 쿠폰") && shown.contains("soldOut"),
+        "{shown}"
+    );
+    let listed = with(&["coupon", "list"]);
+    assert!(
+        listed.contains("봄맞이 쿠폰") && listed.contains("soldOut"),
+        "{listed}"
+    );
+    for (verb, state) in [("pause", "paused"), ("resume", "soldOut"), ("close", "closed")] {
+        assert_eq!(with(&["coupon", verb, "1"]), format!("coupon 1 is now {state}\n"));
+    }
+    let why = scratch.refused(&[&["coupon", "resume", "1"][..], &at].concat());
+    assert!(why.contains("409"), "{why}");
+    let why = scratch.refused(&[&["coupon", "show", "7"][..], &at].concat());
+    assert!(why.contains("404"), "{why}");
+}
+
+#[test]
+fn every_wrong_field_of_a_coupon_is_told() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let why = scratch.refused(&[
+        "coupon",
+        "create",
+        "--name",
+        "",
+        "--quantity",
+        "1",
+        "--opens",
+        "now",
+        "--closes",
+        "2020-01-01T00:00:00Z",
+        "--valid-for",
+        "1d",
+        "--currency",
+        "won",
+        "--server",
+        &server.url,
+    ]);
+    for field in ["name", "closesAt", "currency", "422"] {
+        assert!(why.contains(field), "{field}: {why}");
+    }
+}
+
+#[test]
+fn a_key_is_made_used_and_revoked() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let at = ["--server", &server.url];
+    let with = |arguments: &[&str]| scratch.must(&[arguments, &at].concat());
+    let made = with(&["key", "create", "--name", "shop", "--scope", "issue", "--json"]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let coupon = Caller::admin(&scratch, &server).publish(10);
+    let shop = Caller::new(&server, key);
+    assert_eq!(shop.issue(&coupon, "alice").0, StatusCode::CREATED);
+    assert_eq!(
+        shop.ask(Method::GET, "/v1/admin/coupons", None).0,
+        StatusCode::FORBIDDEN
+    );
+    let listed = with(&["key", "list"]);
+    assert!(
+        listed.contains(id) && listed.contains("shop") && !listed.contains(key),
+        "{listed}"
+    );
+    with(&["key", "revoke", id]);
+    assert_eq!(shop.issue(&coupon, "bob").0, StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn a_wrong_key_and_a_missing_server_are_told_with_what_to_do() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let wrong = "x".repeat(40);
+    let why = scratch.refused(&["coupon", "list", "--server", &server.url, "--key", &wrong]);
+    assert!(
+        why.contains("401") && why.contains("--key") && !why.contains(&wrong),
+        "{why}"
+    );
+    drop(server);
+    let why = scratch.refused(&["coupon", "list", "--server", "http://127.0.0.1:9"]);
+    assert!(why.contains("firstcome serve"), "{why}");
+    let why = scratch.refused(&["coupon", "list", "--data-dir", "nowhere"]);
+    assert!(
+        why.contains("FIRSTCOME_ADMIN_KEY") && why.contains("--data-dir"),
+        "{why}"
+    );
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let scratch = Scratch::new();
+    for command in [
+        &["serve"][..],
+        &["coupon", "create"],
+        &["coupon", "list"],
+        &["coupon", "show"],
+        &["coupon", "pause"],
+        &["coupon", "resume"],
+        &["coupon", "close"],
+        &["key", "create"],
+        &["key", "list"],
+        &["key", "revoke"],
+        &["token"],
+        &["rehearse"],
+        &["verify"],
+        &["backup"],
+        &["restore"],
+        &["openapi"],
+        &["config", "show"],
+        &["healthcheck"],
+    ] {
+        let help = scratch.must(&[command, &["--help"]].concat());
+        assert!(
+            help.contains("Examples:") && help.contains(&command.join(" ")),
+            "{command:?}: {help}"
+        );
+    }
+}
+
+#[test]
+fn the_openapi_document_is_the_one_that_is_served() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let printed: Value = serde_json::from_str(&scratch.must(&["openapi"])).unwrap();
+    let (_, served) = Caller::admin(&scratch, &server).ask(Method::GET, "/openapi.json", None);
+    assert_eq!(printed, served);
+    assert_eq!(
+        printed["openapi"].as_str().map(|version| &version[..3]),
+        Some("3.1")
+    );
+}
+
+#[test]
+fn a_rehearsal_on_a_server_of_its_own_passes_and_its_history_can_be_judged_again() {
+    let scratch = Scratch::new();
+    let said = scratch.must(&[
+        "rehearse",
+        "--self",
+        "--quantity",
+        "50",
+        "--users",
+        "200",
+        "--duration",
+        "500ms",
+        "--connections",
+        "8",
+        "--report",
+        "report",
+        "--set",
+        "journal.segment_mib=1",
+    ]);
+    assert!(said.contains("verdict: PASS"), "{said}");
+    for file in ["history.jsonl", "result.json", "report.html"] {
+        assert!(scratch.path().join("report").join(file).exists(), "{file}");
+    }
+    let left = std::fs::read_dir(scratch.path().join("report")).unwrap().count();
+    assert_eq!(left, 3, "the scratch server is gone");
+}
