@@ -18,11 +18,13 @@
     reason = "test code, compiled as a library so that adapters in other crates can sit it; a case is described by its name"
 )]
 
+pub mod combiner;
 pub mod ledger;
 mod reference;
 mod scene;
+pub mod store;
 
-pub use reference::ReferenceHarness;
+pub use reference::{ReferenceHarness, ReferenceStoreHarness};
 pub use scene::{OPENING, START, at, coupon_id, key, quantity, terms, token, user};
 
 use std::time::Duration;

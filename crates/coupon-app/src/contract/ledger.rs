@@ -5,6 +5,7 @@ mod exam;
 pub mod handover;
 pub mod life;
 pub mod looks;
+pub mod mirror;
 pub mod recovery;
 pub mod replays;
 pub mod stock;
@@ -92,6 +93,9 @@ macro_rules! ledger_contract {
                 a_holder_is_shown_what_he_holds_in_the_order_asked
                 positions_are_paged_without_overlap
                 a_look_makes_no_entry
+            }
+            mirror {
+                every_schedule_goes_as_it_goes_in_the_reference
             }
             recovery {
                 a_fresh_ledger_is_ready_and_knows_nothing

@@ -1,6 +1,7 @@
 //! The references as examinees: they must pass their own examination.
 
 use super::ledger::{Bench, LedgerHarness};
+use super::store::{Books, StoreHarness};
 use crate::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
 use crate::{Board, RecordStore};
 use async_trait::async_trait;
@@ -44,5 +45,37 @@ impl LedgerHarness for ReferenceHarness {
     async fn crash_and_reopen(&mut self, bench: Bench, clock: Arc<ManualClock>) -> Bench {
         drop(bench);
         self.bench(clock).await
+    }
+}
+
+/// Opens the reference store.
+#[derive(Debug, Default)]
+pub struct ReferenceStoreHarness(MemoryStore);
+
+impl ReferenceStoreHarness {
+    /// Nothing opened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn books(&self) -> Books {
+        Books {
+            records: Arc::new(self.0.clone()),
+            coupons: Arc::new(self.0.clone()),
+            keys: Arc::new(self.0.clone()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl StoreHarness for ReferenceStoreHarness {
+    async fn open(&mut self) -> Books {
+        *self = Self::default();
+        self.books()
+    }
+
+    async fn reopen(&mut self, books: Books) -> Books {
+        drop(books);
+        self.books()
     }
 }
