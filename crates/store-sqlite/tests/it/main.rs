@@ -1,4 +1,5 @@
 //! The store, examined from outside.
 
 mod apply;
+mod contract;
 mod scene;
