@@ -19,6 +19,7 @@
 )]
 
 pub mod combiner;
+pub mod desk;
 pub mod ledger;
 mod reference;
 mod scene;

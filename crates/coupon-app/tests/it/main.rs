@@ -1,5 +1,10 @@
 //! The references sit the examination that they are held up for.
 
+#![expect(clippy::unwrap_used, reason = "test code: what fails here fails the test")]
+
 mod combiner;
+mod desk;
+mod follow;
 mod ledger;
 mod store;
+mod suites;
