@@ -1,0 +1,86 @@
+//! A caller whose credential has been checked.
+
+use super::keys::LiveKey;
+use super::token::CheckedToken;
+use crate::error::Problem;
+use coupon_app::Scope;
+use coupon_core::UserId;
+use std::sync::Arc;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// A user, by a token.
+    User(Arc<CheckedToken>),
+    /// A service or an administrator, by an API key.
+    Key(Arc<LiveKey>),
+}
+
+/// What a request takes of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A user, or a key with scope `issue`.
+    Issue,
+    /// A user, or a key with scope `issue` or `redeem`.
+    See,
+    /// A key with scope `issue` or `redeem`.
+    Service,
+    /// A user.
+    User,
+    /// A key with scope `admin`.
+    Admin,
+}
+
+impl Need {
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Issue => "a user's token or an API key with scope issue",
+            Self::See => "a user's token or an API key with scope issue or redeem",
+            Self::Service => "an API key with scope issue or redeem",
+            Self::User => "a user's token",
+            Self::Admin => "an API key with scope admin",
+        }
+    }
+
+    const fn allows_user(self) -> bool {
+        matches!(self, Self::Issue | Self::See | Self::User)
+    }
+
+    /// Scope `admin` includes the others.
+    const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Issue => &[Scope::Admin, Scope::Issue],
+            Self::See | Self::Service => &[Scope::Admin, Scope::Issue, Scope::Redeem],
+            Self::User => &[],
+            Self::Admin => &[Scope::Admin],
+        }
+    }
+}
+
+impl Caller {
+    /// The user, unless a key calls.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(token) => Some(&token.user),
+            Self::Key(_) => None,
+        }
+    }
+
+    /// Whether the caller may.
+    pub(crate) fn may(&self, need: Need) -> Result<(), Problem> {
+        let permitted = match self {
+            Self::User(_) => need.allows_user(),
+            Self::Key(key) => need
+                .scopes()
+                .iter()
+                .any(|scope| key.record.scopes.contains(scope)),
+        };
+        if permitted {
+            Ok(())
+        } else {
+            Err(Problem::WrongScope {
+                needed: need.in_words(),
+            })
+        }
+    }
+}

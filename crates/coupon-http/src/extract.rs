@@ -1,0 +1,143 @@
+//! What handlers take: ids in paths, bodies, and administrators' commands.
+
+use crate::auth::Administrator;
+use crate::body;
+use crate::error::Problem;
+use crate::idempotency;
+use crate::json;
+use crate::limits::{ADMIN_BODY_BYTES, ISSUE_BODY_BYTES};
+use crate::media;
+use crate::page::no_query;
+use crate::serve::Watch;
+use crate::station::Station;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use coupon_app::CommandToken;
+use coupon_core::{CouponId, IssuedCouponId};
+use http::HeaderMap;
+use http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// The id of a coupon in the path. What is none is a coupon that does not exist.
+pub(crate) struct CouponPath(pub(crate) CouponId);
+
+/// The id of an issued coupon in the path.
+pub(crate) struct IssuedPath(pub(crate) IssuedCouponId);
+
+async fn only_path_parameter(parts: &mut Parts, station: &Arc<Station>) -> Option<String> {
+    let path = Path::<String>::from_request_parts(parts, station).await;
+    path.ok().map(|Path(text)| text)
+}
+
+impl FromRequestParts<Arc<Station>> for CouponPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, station: &Arc<Station>) -> Result<Self, Problem> {
+        let text = only_path_parameter(parts, station).await;
+        text.and_then(|text| text.parse().ok())
+            .map(Self)
+            .ok_or(Problem::UnknownCoupon)
+    }
+}
+
+impl FromRequestParts<Arc<Station>> for IssuedPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, station: &Arc<Station>) -> Result<Self, Problem> {
+        let text = only_path_parameter(parts, station).await;
+        text.and_then(|text| text.parse().ok())
+            .map(Self)
+            .ok_or(Problem::UnknownIssuedCoupon)
+    }
+}
+
+/// No query string.
+pub(crate) struct NoQuery;
+
+impl FromRequestParts<Arc<Station>> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Station>) -> Result<Self, Problem> {
+        no_query(parts.uri.query()).map(|()| Self)
+    }
+}
+
+/// A small JSON body.
+pub(crate) struct SmallBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Station>> for SmallBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Arc<Station>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let bytes = read_body(&head, body, ISSUE_BODY_BYTES).await?;
+        if !bytes.is_empty() {
+            media::require_json(&head.headers)?;
+        }
+        json::read(&bytes).map(Self)
+    }
+}
+
+/// The body of a command that says everything by its path.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoFields {}
+
+/// An administrator's command: who, what, and the headers that go with it.
+pub(crate) struct Command<T> {
+    /// Who.
+    pub(crate) actor: Box<str>,
+    /// What.
+    pub(crate) body: T,
+    /// The idempotency key, if one came.
+    pub(crate) token: Option<CommandToken>,
+    /// For `If-Match`.
+    pub(crate) headers: HeaderMap,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Station>> for Command<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, station: &Arc<Station>) -> Result<Self, Problem> {
+        let (mut head, body) = request.into_parts();
+        let Administrator { id } = Administrator::from_request_parts(&mut head, station).await?;
+        no_query(head.uri.query())?;
+        let bytes = read_body(&head, body, ADMIN_BODY_BYTES).await?;
+        if !bytes.is_empty() {
+            if head.method == http::Method::PATCH {
+                media::require_json_or_merge_patch(&head.headers)?;
+            } else {
+                media::require_json(&head.headers)?;
+            }
+        }
+        let token = idempotency::token(&head, &bytes, &id)?;
+        Ok(Self {
+            actor: id,
+            body: json::read(&bytes)?,
+            token,
+            headers: head.headers,
+        })
+    }
+}
+
+async fn read_body(head: &Parts, body: axum::body::Body, limit: usize) -> Result<bytes::Bytes, Problem> {
+    let bytes = body::read(body, limit).await?;
+    if let Some(watch) = head.extensions.get::<Arc<Watch>>() {
+        watch.body_read();
+    }
+    Ok(bytes)
+}
+
+impl<T> Command<T> {
+    /// The command without its body, and the body.
+    pub(crate) fn take(self) -> (Command<()>, T) {
+        let command = Command {
+            actor: self.actor,
+            body: (),
+            token: self.token,
+            headers: self.headers,
+        };
+        (command, self.body)
+    }
+}

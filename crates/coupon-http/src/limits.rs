@@ -1,0 +1,74 @@
+//! Every limit of the front hall, in one place. The domain's own are in `coupon_core::limits`, those of the queue in
+//! `coupon_app::limits`.
+
+use std::time::Duration;
+
+/// Largest body of an issue request and of a look-up. The largest that makes sense has about 800 bytes: a user id of
+/// 128 bytes, each written as `\u00XX`.
+pub(crate) const ISSUE_BODY_BYTES: usize = 16 * 1024;
+/// Largest body of an administrator's request.
+pub(crate) const ADMIN_BODY_BYTES: usize = 64 * 1024;
+/// Largest head of a request: request line and headers. A token of 8 KiB still fits. hyper takes at most 100 headers,
+/// which it parses without allocating.
+pub(crate) const HEAD_BYTES: usize = 16 * 1024;
+/// Read and write buffer of a connection at its largest.
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
+/// Deepest nesting of JSON. The deepest that is meant has three levels.
+pub(crate) const JSON_DEPTH: usize = 16;
+/// Longest bearer token.
+pub(crate) const TOKEN_BYTES: usize = 8 * 1024;
+/// Longest query string.
+pub(crate) const QUERY_BYTES: usize = 2 * 1024;
+/// Checked tokens that are remembered; about 200 bytes each.
+pub(crate) const CHECKED_TOKENS: usize = 100_000;
+/// Clients that one limiter remembers; about 100 bytes each. The least active are forgotten first.
+pub(crate) const LIMITED_CLIENTS: usize = 200_000;
+/// Length of a page when the client does not say.
+pub(crate) const DEFAULT_PAGE: usize = 100;
+/// Longest idempotency key.
+pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Longest `x-request-id` that is taken over from a client.
+pub(crate) const REQUEST_ID_BYTES: usize = 128;
+/// Connections that wait to be accepted, per listener; the kernel caps it at `somaxconn`.
+pub(crate) const BACKLOG: i32 = 4_096;
+/// Coupons with gauges of their own; the newest count.
+pub(crate) const GAUGED_COUPONS: usize = 100;
+/// Longest name of an API key in characters.
+pub(crate) const KEY_NAME_CHARS: usize = 200;
+/// Longest wait for the store in a readiness check.
+pub(crate) const CHECK_TIME: Duration = Duration::from_secs(2);
+/// How often time limits are looked after, and so how late they may be.
+pub(crate) const ROUND: Duration = Duration::from_millis(50);
+/// Pause after `accept` failed, which mostly means that no file descriptors are left.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The limits that an operator may set.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections that are open at a time, over all cores; further ones are closed as they come. Too low turns
+    /// clients away, too high runs out of memory (about 12 KiB each when busy) or file descriptors.
+    pub connections: usize,
+    /// From the first byte of a request to the end of its head. Too low fails slow phones, too high lets slow clients
+    /// hold connections.
+    pub head_time: Duration,
+    /// From the end of the head to the end of the body.
+    pub body_time: Duration,
+    /// From the end of the body to the answer. A request that takes longer is told `indeterminate` (or `unavailable`,
+    /// if it only asks).
+    pub request_time: Duration,
+    /// Without a request, or without taking anything of an answer. When three quarters of the connections are taken,
+    /// a tenth of it.
+    pub idle_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(75),
+        }
+    }
+}

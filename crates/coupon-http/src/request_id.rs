@@ -1,0 +1,85 @@
+//! `x-request-id`: by which a client, a log line and a trace find each other.
+
+use crate::auth;
+use crate::limits::REQUEST_ID_BYTES;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where it stands.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes request ids for one event loop: a random beginning and a count, which costs no random number per request.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    prefix: [u8; 16],
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)?;
+        let mut prefix = [b'0'; 16];
+        prefix.copy_from_slice(auth::hex(&random).as_bytes());
+        Ok(Self {
+            prefix,
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// The client's own id, if it is a sane one, or a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        match headers.get(X_REQUEST_ID) {
+            Some(given) if is_sane(given.as_bytes()) => given.clone(),
+            _ => self.fresh(),
+        }
+    }
+
+    fn fresh(&self) -> HeaderValue {
+        let mut number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut text = [b'-'; 27];
+        text[..16].copy_from_slice(&self.prefix);
+        for place in text[17..].iter_mut().rev() {
+            *place = b"0123456789abcdef"[usize::from(number.to_le_bytes()[0] & 15)];
+            number >>= 4;
+        }
+        HeaderValue::from_bytes(&text).expect("hexadecimal digits and a hyphen may stand in a header")
+    }
+}
+
+/// Short, and of characters that can do no harm in a log or a page.
+fn is_sane(id: &[u8]) -> bool {
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    !id.is_empty() && id.len() <= REQUEST_ID_BYTES && id.iter().all(harmless)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sane_id_is_taken_over_and_any_other_replaced() {
+        let ids = RequestIds::new().unwrap();
+        let long = "x".repeat(129);
+        for (given, kept) in [
+            ("req-1", true),
+            ("", false),
+            ("a b", false),
+            ("a\"b", false),
+            ("<x>", false),
+            (&long, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID, HeaderValue::from_str(given).unwrap());
+            assert_eq!(ids.of(&headers) == given, kept, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn fresh_ids_differ() {
+        let (one, other) = (RequestIds::new().unwrap(), RequestIds::new().unwrap());
+        let ids = [one.fresh(), one.fresh(), other.fresh()];
+        assert!(ids[0] != ids[1] && ids[0] != ids[2]);
+        assert!(is_sane(ids[0].as_bytes()));
+    }
+}

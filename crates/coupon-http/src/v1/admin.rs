@@ -1,0 +1,4 @@
+//! What administrators do.
+
+pub(crate) mod coupons;
+pub(crate) mod keys;

@@ -1,0 +1,230 @@
+//! Between the wire and the domain: terms of a coupon, in both directions.
+
+use crate::error::{Problem, Wrong, WrongRule};
+use crate::hall::Hall;
+use coupon_api::{
+    AdminCoupon, ChangeCouponBody, CreateCouponBody, Discount, DiscountBody, DiscountType, Duration, Labels,
+    Time, Whole,
+};
+use coupon_core::limits::{MAX_AMOUNT, MAX_POSITION};
+use coupon_core::{
+    AckLevel, Coupon, Field, Quantity, Rule, Terms, TermsChange, TermsDraft, Timestamp, Validity, Violation,
+};
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
+/// Collects what is wrong while values are read; each reader gives a value that may be in place of one that may not.
+#[derive(Default)]
+struct Reader {
+    wrong: Vec<Wrong>,
+}
+
+impl Reader {
+    fn out_of_range(&mut self, field: Field, min: u64, max: u64) {
+        self.wrong
+            .push(Violation::new(field, Rule::Range { min, max }).into());
+    }
+
+    fn not_offered(&mut self, field: &'static str) {
+        self.wrong.push(Wrong {
+            field: Cow::Borrowed(field),
+            rule: WrongRule::NotOffered,
+        });
+    }
+
+    fn quantity(&mut self, quantity: Option<Whole>) -> Quantity {
+        let Some(number) = quantity else {
+            return Quantity::UNLIMITED;
+        };
+        let count = number
+            .get()
+            .and_then(|number| u32::try_from(number).ok())
+            .and_then(NonZeroU32::new);
+        if count.is_none() {
+            self.out_of_range(Field::Quantity, 1, u64::from(MAX_POSITION));
+        }
+        count.map_or(Quantity::UNLIMITED, Quantity::limited)
+    }
+
+    fn min_order_amount(&mut self, amount: Whole) -> u64 {
+        amount.get().unwrap_or_else(|| {
+            self.out_of_range(Field::MinOrderAmount, 0, MAX_AMOUNT);
+            0
+        })
+    }
+
+    fn discount(&mut self, discount: DiscountBody) -> Result<coupon_core::Discount, Problem> {
+        match discount.kind {
+            DiscountType::Amount => {
+                if discount.max_amount.is_some() {
+                    return Err(Problem::UnknownField {
+                        field: Field::DiscountMaxAmount.name().to_owned(),
+                    });
+                }
+                let value = discount.value.get().unwrap_or_else(|| {
+                    self.out_of_range(Field::DiscountValue, 1, MAX_AMOUNT);
+                    1
+                });
+                Ok(coupon_core::Discount::Amount { value })
+            }
+            DiscountType::Percent => {
+                let percentage = discount.value.get().and_then(|value| u8::try_from(value).ok());
+                let value = percentage.unwrap_or_else(|| {
+                    self.out_of_range(Field::DiscountValue, 1, 100);
+                    1
+                });
+                let max_amount = discount.max_amount.map(|cap| {
+                    cap.get().unwrap_or_else(|| {
+                        self.out_of_range(Field::DiscountMaxAmount, 1, MAX_AMOUNT);
+                        1
+                    })
+                });
+                Ok(coupon_core::Discount::Percent { value, max_amount })
+            }
+        }
+    }
+
+    /// The result, unless something is wrong. `more` is what the domain found.
+    fn finish<T>(mut self, result: Result<T, Vec<Violation>>) -> Result<T, Problem> {
+        match result {
+            Ok(value) if self.wrong.is_empty() => Ok(value),
+            Ok(_) => Err(Problem::InvalidValues(self.wrong)),
+            Err(more) => {
+                self.wrong.extend(more.into_iter().map(Wrong::from));
+                Err(Problem::InvalidValues(self.wrong))
+            }
+        }
+    }
+}
+
+/// The terms of a new coupon, or every field that is wrong.
+pub(super) fn check(body: CreateCouponBody, hall: &Hall, now: Timestamp) -> Result<Terms, Problem> {
+    let mut reader = Reader::default();
+    let quantity = reader.quantity(body.quantity);
+    let discount = body
+        .discount
+        .map(|discount| reader.discount(discount))
+        .transpose()?;
+    let min_order_amount = body
+        .min_order_amount
+        .map_or(0, |amount| reader.min_order_amount(amount));
+    let offered = hall
+        .strategies
+        .first()
+        .copied()
+        .unwrap_or(coupon_core::Strategy::Journal);
+    let strategy = body.strategy.map_or(offered, Into::into);
+    if !hall.strategies.contains(&strategy) {
+        reader.not_offered("strategy");
+    }
+    let ack = body.ack.map_or(AckLevel::Ledger, Into::into);
+    if !hall.acks.contains(&ack) {
+        reader.not_offered("ack");
+    }
+    let draft = TermsDraft {
+        name: body.name,
+        opens_at: body.opens_at.0,
+        closes_at: body.closes_at.0,
+        quantity,
+        expires_at: body.expires_at.map(|time| time.0),
+        valid_for: body.valid_for.map(|duration| duration.0),
+        discount,
+        min_order_amount,
+        currency: body.currency.unwrap_or_else(|| "KRW".to_owned()),
+        time_zone: body.time_zone.unwrap_or_else(|| "Asia/Seoul".to_owned()),
+        strategy,
+        ack,
+        show_remaining: body.show_remaining.unwrap_or(true),
+        labels: body.labels.unwrap_or_default().0,
+    };
+    let zone_known = is_time_zone(&draft.time_zone);
+    let checked = draft.check(now).and_then(|terms| {
+        // The domain knows how a zone's name looks; which ones there are is in the database of zones.
+        if zone_known {
+            Ok(terms)
+        } else {
+            Err(vec![Violation::new(Field::TimeZone, Rule::NotATimeZone)])
+        }
+    });
+    reader.finish(checked)
+}
+
+fn is_time_zone(name: &str) -> bool {
+    jiff::tz::db()
+        .get(name)
+        .is_ok_and(|zone| zone.iana_name() == Some(name))
+}
+
+/// A change of terms, or every field that is wrong.
+pub(super) fn change(body: ChangeCouponBody) -> Result<TermsChange, Problem> {
+    let mut reader = Reader::default();
+    let quantity = body.quantity.map(|quantity| reader.quantity(quantity));
+    let discount = match body.discount {
+        None => None,
+        Some(None) => Some(None),
+        Some(Some(discount)) => Some(Some(reader.discount(discount)?)),
+    };
+    let min_order_amount = body
+        .min_order_amount
+        .map(|amount| reader.min_order_amount(amount));
+    let mut more = Vec::new();
+    let validity = match (body.expires_at, body.valid_for) {
+        (None, None) => None,
+        (Some(time), None) => Some(Validity::Until(time.0)),
+        (None, Some(duration)) => Some(Validity::For(duration.0)),
+        (Some(_), Some(_)) => {
+            more.push(Violation::new(Field::ExpiresAt, Rule::ExactlyOneValidity));
+            None
+        }
+    };
+    let change = TermsChange {
+        name: body.name,
+        opens_at: body.opens_at.map(|time| time.0),
+        closes_at: body.closes_at.map(|time| time.0),
+        quantity,
+        validity,
+        discount,
+        min_order_amount,
+        show_remaining: body.show_remaining,
+        labels: body.labels.map(|labels| labels.0),
+    };
+    reader.finish(if more.is_empty() { Ok(change) } else { Err(more) })
+}
+
+/// A coupon as administrators see it.
+pub(super) fn wire(coupon: &Coupon, issued: u32, now: Timestamp) -> AdminCoupon {
+    let terms = &coupon.terms;
+    let (expires_at, valid_for) = match terms.validity {
+        Validity::Until(instant) => (Some(Time(instant)), None),
+        Validity::For(span) => (None, Some(Duration(span))),
+    };
+    let labels = terms
+        .labels
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()));
+    AdminCoupon {
+        id: coupon.id.get(),
+        name: terms.name.clone(),
+        state: coupon.state(now, issued).into(),
+        opens_at: Time(terms.window.opens_at()),
+        closes_at: Time(terms.window.closes_at()),
+        quantity: terms.quantity.limit().map(NonZeroU32::get),
+        issued,
+        remaining: terms.quantity.remaining(issued),
+        expires_at,
+        valid_for,
+        discount: terms.discount.map(Discount::from),
+        min_order_amount: terms.min_order_amount,
+        currency: terms.currency.clone(),
+        time_zone: terms.time_zone.clone(),
+        strategy: terms.strategy.into(),
+        ack: terms.ack.into(),
+        show_remaining: terms.show_remaining,
+        labels: Labels(labels.collect()),
+        paused: coupon.paused,
+        closed_at: coupon.closed_at.map(Time),
+        created_at: Time(coupon.created_at),
+        revised_at: Time(coupon.revised_at),
+        revision: coupon.revision,
+    }
+}

@@ -1,0 +1,5 @@
+//! Coupons as everyone sees them.
+
+pub(crate) mod issue;
+pub(crate) mod read;
+pub(crate) mod time;

@@ -1,0 +1,3 @@
+//! The calling user.
+
+pub(crate) mod list_coupons;

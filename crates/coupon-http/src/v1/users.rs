@@ -1,0 +1,3 @@
+//! Any user, for services.
+
+pub(crate) mod list_coupons;
