@@ -2,6 +2,7 @@
 
 use crate::keys::Keys;
 use crate::terminal;
+use ledger_journal::Recovery;
 use secrecy::ExposeSecret as _;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -21,13 +22,21 @@ pub(crate) fn say_new_key(keys: &Keys, data_dir: &Path) -> io::Result<()> {
 }
 
 /// Says where the server listens, and to people also what to do next.
-pub(crate) fn say_ready(url: &str, data_dir: &Path) -> io::Result<()> {
+pub(crate) fn say_ready(url: &str, data_dir: &Path, recovery: &Recovery) -> io::Result<()> {
+    if recovery.last_seq > 0 {
+        terminal::say_line(format!("recovered: {recovery}"))?;
+    }
     // The one line that scripts and tests wait for: its wording is part of the interface.
     terminal::say_line(format!("listening on {url}"))?;
     if !io::stdout().is_terminal() {
         return Ok(());
     }
     let directory = data_dir.display();
+    let key = if data_dir.join("admin-key").exists() {
+        format!("$(cat {directory}/admin-key)")
+    } else {
+        "$FIRSTCOME_ADMIN_KEY".to_owned()
+    };
     terminal::say(&format!(
         "
   data          {directory}
@@ -36,7 +45,7 @@ pub(crate) fn say_ready(url: &str, data_dir: &Path) -> io::Result<()> {
 
   Create a coupon (쿠폰 만들기):
 
-    curl -X POST {url}/v1/admin/coupons -H \"Authorization: Bearer $(cat {directory}/admin-key)\" \\
+    curl -X POST {url}/v1/admin/coupons -H \"Authorization: Bearer {key}\" \\
       -H 'Content-Type: application/json' -d '{{\"name\": \"Grand opening\", \"quantity\": 100,
           \"opensAt\": \"2026-01-01T00:00:00Z\", \"closesAt\": \"2099-01-01T00:00:00Z\", \"validFor\": \"P30D\"}}'
 

@@ -20,7 +20,7 @@ mod tokens;
 
 pub(crate) use http::HttpSettings;
 pub(crate) use journal::JournalSettings;
-pub(crate) use layers::{Effective, Layers, SettingFlag, Source, variable_of};
+pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
 pub(crate) use log::{LogFormat, LogSettings};
 pub(crate) use secret::{SECRET_KEYS, Secret};

@@ -7,6 +7,7 @@
 //! store.sqlite3   the store, with SQLite's -wal and -shm beside it
 //! admin-key       the first administrator's key   (mode 0600)
 //! jwt-secret      what users' tokens are signed with (mode 0600)
+//! key-seed        what the secrets of API keys are derived from (mode 0600)
 //! ```
 
 use anyhow::{Context as _, bail};
@@ -25,12 +26,13 @@ const RESTORING: &str = "restoring";
 
 /// What may lie in a data directory that has not got its format yet: what a first start leaves behind when it is cut
 /// short, and what a fresh file system brings.
-const BEGINNINGS: [&str; 6] = [
+const BEGINNINGS: [&str; 7] = [
     FORMAT_FILE,
     "lock",
     JOURNAL_DIR,
     "admin-key",
     "jwt-secret",
+    "key-seed",
     "lost+found",
 ];
 

@@ -1,12 +1,14 @@
 //! The follower's thread: carries the ledger's records to the store, behind the sale and never in its way.
 
+use crate::lifecycle::Farewell;
 use anyhow::Context as _;
 use coupon_app::{Board, Followed, Outbox, RecordStore};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// The lowest priority there is: the follower gets the time that the sale leaves.
+#[cfg(target_os = "linux")]
 const LOWEST_PRIORITY: i32 = 19;
 
 /// A running follower.
@@ -25,12 +27,15 @@ pub(crate) enum FollowerEnd {
 }
 
 impl Follower {
-    /// Starts following until the ledger behind `outbox` is closed and everything has arrived.
+    /// Starts following until the ledger behind `outbox` is closed and everything has arrived. If it ends before,
+    /// which only a defect can bring about, `teller` hears of it: a server whose store stands still must not go on
+    /// for days.
     pub(crate) fn start(
         outbox: Arc<dyn Outbox>,
         store: Arc<dyn RecordStore>,
         board: Arc<Board>,
         followed: Arc<dyn Followed>,
+        teller: Sender<Farewell>,
     ) -> anyhow::Result<Self> {
         let (end, ended) = channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,14 +43,17 @@ impl Follower {
             .build()
             .context("cannot start the follower's runtime")?;
         let follow = move || {
+            let mut alarm = Alarm { teller, armed: true };
             step_back();
             let following = coupon_app::follow(outbox.as_ref(), store.as_ref(), &board, followed.as_ref());
-            if let Err(error) = runtime.block_on(following) {
-                tracing::error!(%error, "the store does not follow the ledger any more");
-                return;
+            match runtime.block_on(following) {
+                Ok(()) => {
+                    alarm.armed = false;
+                    // Nobody may be waiting any more.
+                    let _heard = end.send(());
+                }
+                Err(error) => tracing::error!(%error, "the store does not follow the ledger any more"),
             }
-            // Nobody may be waiting any more.
-            let _heard = end.send(());
         };
         std::thread::Builder::new()
             .name("follower".to_owned())
@@ -58,12 +66,30 @@ impl Follower {
     pub(crate) fn finish(&self, within: Duration) -> FollowerEnd {
         match self.ended.recv_timeout(within) {
             Ok(()) => FollowerEnd::CaughtUp,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => FollowerEnd::Behind,
+            Err(_not_in_time) => FollowerEnd::Behind,
         }
     }
 }
 
-/// Gives this thread the lowest priority. On Linux a priority belongs to a thread, elsewhere to a process.
+/// Tells when the thread ends in any other way than the one intended, a panic included.
+struct Alarm {
+    teller: Sender<Farewell>,
+    armed: bool,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.armed {
+            // Where nobody listens any more, the server is ending anyway.
+            let _heard = self
+                .teller
+                .send(Farewell::Broken("the store does not follow the ledger"));
+        }
+    }
+}
+
+/// Gives this thread the lowest priority. On Linux a priority belongs to a thread; elsewhere to the process, which
+/// keeps its own.
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)

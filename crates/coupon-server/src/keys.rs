@@ -1,4 +1,4 @@
-//! The two secrets that a server starts with: the first administrator's key and the tokens' secret.
+//! The secrets that a server starts with: the first administrator's key, the tokens' secret, and the seed of keys.
 
 use crate::config::Settings;
 use crate::data_dir::DataDir;
@@ -7,16 +7,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 const ADMIN_KEY_FILE: &str = "admin-key";
 const JWT_SECRET_FILE: &str = "jwt-secret";
+const KEY_SEED_FILE: &str = "key-seed";
 /// Only the owner may read a secret.
 const OWNER_ONLY: u32 = 0o600;
 
 /// What a server starts with.
-#[derive(Debug)]
 pub(crate) struct Keys {
     /// The administrator's key.
     pub(crate) admin: SecretString,
     /// What users' tokens are signed with.
     pub(crate) jwt: SecretString,
+    /// What the secrets of API keys are derived from, so that a repeated request gets the same key. Nobody outside
+    /// needs it, so it cannot be set.
+    pub(crate) seed: [u8; 32],
     /// Whether the administrator's key was made just now, and nobody knows it yet.
     pub(crate) admin_is_new: bool,
 }
@@ -27,9 +30,12 @@ impl Keys {
         let (admin, admin_is_new) =
             find_or_make(settings.admin_key.get(), directory, ADMIN_KEY_FILE, random_key)?;
         let (jwt, _) = find_or_make(settings.jwt_secret.get(), directory, JWT_SECRET_FILE, random_key)?;
+        let (seed, _) = find_or_make(None, directory, KEY_SEED_FILE, random_key)?;
         Ok(Self {
             admin,
             jwt,
+            seed: from_hex(seed.expose_secret())
+                .with_context(|| format!("{KEY_SEED_FILE} is damaged; remove it to have a new one made"))?,
             admin_is_new,
         })
     }
@@ -104,4 +110,16 @@ pub(crate) fn random_key() -> anyhow::Result<String> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The bytes that 64 hexadecimal digits stand for.
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0u8; 32];
+    if text.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }

@@ -1,6 +1,11 @@
 //! From "told to stop" to the end: signals, and who ends in which order.
 
+use crate::config::ShutdownSettings;
+use crate::follower::{Follower, FollowerEnd};
 use anyhow::Context as _;
+use coupon_app::Combiner;
+use coupon_http::Running;
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -13,7 +18,7 @@ pub(crate) enum Farewell {
     /// Somebody asked for it.
     Told(&'static str),
     /// A part of the server has ended by itself, and it cannot go on without.
-    Broken(String),
+    Broken(&'static str),
 }
 
 /// Hears what ends the server.
@@ -64,8 +69,46 @@ impl Ear {
     pub(crate) fn hear(&self) -> Farewell {
         self.heard
             .recv()
-            .unwrap_or_else(|_nobody| Farewell::Broken("nobody hears signals any more".to_owned()))
+            .unwrap_or_else(|_nobody| Farewell::Broken("nobody hears signals any more"))
     }
+}
+
+/// Ends a server from the outside in: no new connections, answers for what was accepted, the ledger, the store.
+pub(crate) async fn end(
+    farewell: Farewell,
+    settings: &ShutdownSettings,
+    running: Running,
+    combiner: &Combiner,
+    follower: &Follower,
+) -> ExitCode {
+    let mut code = match farewell {
+        Farewell::Told(signal) => {
+            tracing::info!(signal, "stopping: answering what was accepted");
+            ExitCode::SUCCESS
+        }
+        Farewell::Broken(why) => {
+            tracing::error!(why, "stopping: the server cannot go on");
+            ExitCode::FAILURE
+        }
+    };
+    let stopped = running.stop(settings.drain_deadline()).await;
+    if stopped.cut_off > 0 {
+        tracing::warn!(
+            connections = stopped.cut_off,
+            "requests were not answered in time"
+        );
+    }
+    if let Err(error) = combiner.close() {
+        tracing::error!(%error, "the ledger did not close cleanly; the next start recovers");
+        code = ExitCode::FAILURE;
+    }
+    match follower.finish(settings.follow_deadline()) {
+        FollowerEnd::CaughtUp => tracing::info!("stopped: the store has everything"),
+        FollowerEnd::Behind => {
+            tracing::warn!("stopped: the store is behind the journal; the next start goes on from there");
+        }
+    }
+    code
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {

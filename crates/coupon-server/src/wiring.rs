@@ -1,15 +1,19 @@
 //! Where the wires meet: which adapter stands behind which port.
 
-use crate::client::converse;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::follower::Follower;
+use crate::hall::hall_settings;
 use crate::keys::Keys;
+use crate::lifecycle::Farewell;
 use anyhow::Context as _;
-use coupon_app::{Board, Clock, CodeKey, Combiner, Desk, Followed, RecordStore};
+use coupon_app::{Board, Clock, CodeKey, Combiner, Desk, Followed, IssueLedger, Outbox, RecordStore};
+use coupon_http::HallParts;
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
+use secrecy::SecretBox;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use store_sqlite::{SqliteOptions, SqliteStore};
 
 /// A working service without its doors: ledger, store and what joins them.
@@ -18,19 +22,19 @@ pub(crate) struct House {
     pub(crate) board: Arc<Board>,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) codes: CodeKey,
+    pub(crate) ledger: Arc<dyn IssueLedger>,
     pub(crate) combiner: Arc<Combiner>,
-    pub(crate) follower: Follower,
-    /// What was found in the journal.
-    pub(crate) recovery: Recovery,
+    pub(crate) outbox: Arc<dyn Outbox>,
     /// The secrets it starts with.
     pub(crate) keys: Keys,
 }
 
 impl House {
-    /// Opens the data directory, recovers, and starts everything that stands behind the doors.
-    pub(crate) fn open(settings: &Settings, followed: Arc<dyn Followed>) -> anyhow::Result<Self> {
+    /// Opens the data directory, recovers, and puts the combiner in front of the ledger. What was found in the
+    /// journal is told beside it.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Self, Recovery)> {
         let directory = DataDir::open_or_create(&settings.data_dir)?;
-        let disk = FileDisk::open(directory.path())?;
+        let disk = Arc::new(FileDisk::open(directory.path())?);
         let keys = Keys::find_or_make(settings, &directory)?;
         let store = Arc::new(SqliteStore::open(
             &directory.store_file(),
@@ -39,28 +43,28 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let board = Arc::new(Board::new());
         let opening = open_ledger(
-            Arc::new(disk),
+            disk,
             journal_options(settings),
             store.as_ref(),
             Arc::clone(&clock),
             Arc::clone(&board),
         );
-        let (ledger, recovery, codes) = converse(opening)?;
+        let (ledger, recovery, codes) = opening.await?;
         let outbox = ledger.outbox();
+        let ledger: Arc<dyn IssueLedger> = Arc::new(ledger);
         let combiner =
-            Combiner::start("ledger", Arc::new(ledger)).context("cannot start the ledger's thread")?;
-        let records: Arc<dyn RecordStore> = Arc::clone(&store) as _;
-        let follower = Follower::start(outbox, records, Arc::clone(&board), followed)?;
-        Ok(Self {
+            Combiner::start("ledger", Arc::clone(&ledger)).context("cannot start the ledger's thread")?;
+        let house = Self {
             clock,
             board,
             store,
             codes,
+            ledger,
             combiner: Arc::new(combiner),
-            follower,
-            recovery,
+            outbox,
             keys,
-        })
+        };
+        Ok((house, recovery))
     }
 
     /// A desk with a lane of its own, for one event loop.
@@ -72,6 +76,34 @@ impl House {
             Arc::clone(&self.clock),
             self.codes.clone(),
         )
+    }
+
+    /// Starts to carry the ledger's records to the store.
+    pub(crate) fn follow(
+        &self,
+        followed: Arc<dyn Followed>,
+        teller: Sender<Farewell>,
+    ) -> anyhow::Result<Follower> {
+        let store: Arc<dyn RecordStore> = Arc::clone(&self.store) as _;
+        Follower::start(
+            Arc::clone(&self.outbox),
+            store,
+            Arc::clone(&self.board),
+            followed,
+            teller,
+        )
+    }
+
+    /// Everything that the HTTP hall is made of.
+    pub(crate) fn hall_parts(&self, settings: &Settings) -> anyhow::Result<HallParts> {
+        Ok(HallParts {
+            keys: Arc::clone(&self.store) as _,
+            ledger: Arc::clone(&self.ledger),
+            combiner: Arc::clone(&self.combiner),
+            clock: Arc::clone(&self.clock),
+            key_seed: SecretBox::new(Box::new(self.keys.seed)),
+            settings: hall_settings(settings, &self.keys)?,
+        })
     }
 }
 
@@ -99,6 +131,7 @@ pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
         writer_cache_kib: store.writer_cache_kib,
         reader_cache_kib: store.reader_cache_kib,
         fold_rows: count(store.fold_rows),
+        ..SqliteOptions::default()
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
         terminal::say_line(format!(
             "not ready ({}): {}",
             answered.status.as_u16(),
-            answered.body
+            reasons(&answered.body)
         ))?;
     }
     Ok(if ready {

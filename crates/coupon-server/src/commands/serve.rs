@@ -1,9 +1,18 @@
 //! `firstcome serve`: the whole service in one process.
 
 use crate::cli::Shared;
-use crate::config::{LogFormat, SettingFlag};
+use crate::client::converse;
+use crate::config::{LogFormat, SettingFlag, Settings, unknown_variables};
+use crate::lifecycle::{self, Ear};
+use crate::store_watch::StoreWatch;
+use crate::wiring::House;
+use crate::{banner, environment, open_files, telemetry};
+use anyhow::Context as _;
 use clap::Args;
+use coupon_http::Hall;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -44,6 +53,38 @@ impl Options {
 }
 
 pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode> {
-    let _settings = shared.settle(options.flags())?.settings;
-    anyhow::bail!("being built")
+    let settings = shared.settle(options.flags())?.settings;
+    telemetry::start(&settings.log)?;
+    for name in unknown_variables(environment::names_with("FIRSTCOME_")) {
+        tracing::warn!(
+            name,
+            "this variable sets nothing; `firstcome config show` lists what can be set"
+        );
+    }
+    open_files::allow_connections(settings.http.max_connections);
+    converse(serve(&settings))
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let (house, recovery) = House::open(settings).await?;
+    banner::say_new_key(&house.keys, &settings.data_dir)?;
+    tracing::info!(%recovery, "recovered");
+    let hall = Hall::new(house.hall_parts(settings)?).await?;
+    let ear = Ear::open()?;
+    let watch = StoreWatch::new(hall.store_lag(), Arc::clone(&house.outbox), recovery.applied);
+    let follower = house.follow(Arc::new(watch), ear.teller())?;
+    let loops = settings.http.loops().get();
+    let running = hall
+        .serve(settings.listen, loops, || house.desk())
+        .with_context(|| cannot_listen(settings.listen))?;
+    let url = format!("http://{}", running.address());
+    tracing::info!(url, loops, "listening");
+    banner::say_ready(&url, &settings.data_dir, &recovery)?;
+    // Nothing else runs on this runtime: the hall, the ledger and the follower have threads of their own.
+    let farewell = ear.hear();
+    Ok(lifecycle::end(farewell, &settings.shutdown, running, &house.combiner, &follower).await)
+}
+
+fn cannot_listen(listen: SocketAddr) -> String {
+    format!("cannot listen on {listen}; stop whatever listens there, or name another address with --listen")
 }

@@ -2,7 +2,7 @@
 
 use super::{SECRET_KEYS, Settings, Wrong};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -128,6 +128,16 @@ impl Layers {
 /// The environment variable of a setting.
 pub(crate) fn variable_of(key: &str) -> String {
     format!("FIRSTCOME_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Those of the variables that set nothing: probably misspelt.
+pub(crate) fn unknown_variables(names: Vec<String>) -> Vec<String> {
+    let of_settings = leaves(&default_table())
+        .into_iter()
+        .map(|(key, _)| variable_of(&key));
+    let of_commands = ["FIRSTCOME_CONFIG", "FIRSTCOME_SERVER"].map(str::to_owned);
+    let known: BTreeSet<String> = of_settings.chain(of_commands).collect();
+    names.into_iter().filter(|name| !known.contains(name)).collect()
 }
 
 /// The default settings as a table.
