@@ -200,10 +200,12 @@ struct Entry {
 }
 
 impl Entry {
-    /// Spreads the kept 32 bits over the 64 that the table wants: its tag comes from the top, its bucket from the
-    /// bottom (Fibonacci hashing, Knuth 6.4).
+    /// Spreads the kept 32 bits over the 64 that a table wants: its tag comes from the top, its bucket from the bottom
+    /// (Fibonacci hashing, Knuth 6.4). The bottom of a product knows only the bottom of its factors, and that is what
+    /// all entries of one table have in common; the top, which knows every bit, is folded onto it.
     fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let product = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ (product >> 32)
     }
 }
 
@@ -306,6 +308,16 @@ mod tests {
             assert_eq!(members.get(user), Some(member));
             assert_eq!(members.at(position.get()), Some(member));
         }
+    }
+
+    #[test]
+    fn entries_of_one_table_do_not_crowd_into_one_corner_of_it() {
+        // With 4,096 tables the entries of one have their low twelve bits in common.
+        let buckets = 2_048;
+        let homes: std::collections::HashSet<u64> = (0..1_024u32)
+            .map(|n| Entry::spread(n.wrapping_mul(0x9e37_79b9) << 12 | 0x2a5) % buckets)
+            .collect();
+        assert!(homes.len() > 600, "1,024 entries share {} homes", homes.len());
     }
 
     #[test]
