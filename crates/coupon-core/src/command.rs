@@ -113,21 +113,28 @@ fn change_terms(
     if moves(change.opens_at, terms.window.opens_at()) && terms.window.has_opened(now) {
         return Err(CommandRefusal::AlreadyOpened);
     }
+    let mut wrong = Vec::new();
     if moves(change.closes_at, terms.window.closes_at()) {
         if coupon.closed_at.is_some() {
             return Err(CommandRefusal::Closed);
         }
         if change.closes_at.is_some_and(|closes_at| closes_at <= now) {
-            return Err(CommandRefusal::Invalid(vec![Violation::new(
-                Field::ClosesAt,
-                Rule::InThePast,
-            )]));
+            wrong.push(Violation::new(Field::ClosesAt, Rule::InThePast));
         }
     }
-    let next = terms
-        .changed_by(change)
-        .map_err(|violation| CommandRefusal::Invalid(vec![violation]))?;
-    let wrong = next.violations();
+    let next = match terms.changed_by(change) {
+        Ok(next) => {
+            wrong.extend(next.violations());
+            next
+        }
+        Err(violation) => {
+            if wrong.is_empty() {
+                wrong.push(violation);
+            }
+            wrong.extend(violations_beside_the_window(terms, change));
+            return Err(CommandRefusal::Invalid(wrong));
+        }
+    };
     if !wrong.is_empty() {
         return Err(CommandRefusal::Invalid(wrong));
     }
@@ -141,6 +148,21 @@ fn change_terms(
         });
     }
     Ok(next)
+}
+
+/// What else is wrong with a change whose window cannot be. A validity that must reach the window's end cannot be
+/// judged then.
+fn violations_beside_the_window(terms: &Terms, change: &TermsChange) -> Vec<Violation> {
+    let the_rest = TermsChange {
+        opens_at: None,
+        closes_at: None,
+        ..change.clone()
+    };
+    let mut wrong = terms
+        .changed_by(&the_rest)
+        .map_or_else(|violation| vec![violation], |next| next.violations());
+    wrong.retain(|one| one.field != Field::ExpiresAt);
+    wrong
 }
 
 impl Coupon {

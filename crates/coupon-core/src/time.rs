@@ -67,6 +67,9 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// One microsecond, the shortest there is.
+    pub const TICK: Self = Self(1);
+
     /// The span of so many microseconds; `None` when negative.
     pub const fn from_micros(micros: i64) -> Option<Self> {
         if micros >= 0 { Some(Self(micros)) } else { None }

@@ -5,10 +5,26 @@ use serde::{Deserialize, Serialize};
 
 /// The issue window, half-open: `opens_at <= now < closes_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Instants")]
 pub struct Window {
     opens_at: Timestamp,
     closes_at: Timestamp,
+}
+
+/// A window as it is written, which may not be one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instants {
+    opens_at: Timestamp,
+    closes_at: Timestamp,
+}
+
+impl TryFrom<Instants> for Window {
+    type Error = &'static str;
+
+    fn try_from(instants: Instants) -> Result<Self, Self::Error> {
+        Self::new(instants.opens_at, instants.closes_at).ok_or("a window must close after it opens")
+    }
 }
 
 impl Window {
