@@ -22,7 +22,7 @@ enum Step {
     Stop(Carried),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> BoxedStrategy<Vec<Step>> {
     let step = prop_oneof![
         8 => prop::collection::vec(request(), 1..24).prop_map(Step::Batch),
         2 => clock().prop_map(Step::Clock),
@@ -30,15 +30,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => carried().prop_map(Step::Crash),
         1 => carried().prop_map(Step::Stop),
     ];
-    prop::collection::vec(step, 1..32)
+    prop::collection::vec(step, 1..32).boxed()
 }
 
-fn carried() -> impl Strategy<Value = Carried> {
-    prop::sample::select(Carried::STAGES.to_vec())
+fn carried() -> BoxedStrategy<Carried> {
+    prop::sample::select(Carried::STAGES.to_vec()).boxed()
 }
 
 /// Small steps, to the edges of the windows and back. A whole schedule stays within the life of a token.
-fn clock() -> impl Strategy<Value = i64> {
+fn clock() -> BoxedStrategy<i64> {
     prop_oneof![
         -3..=3_i64,
         -2_000_000..2_000_000_i64,
@@ -46,9 +46,10 @@ fn clock() -> impl Strategy<Value = i64> {
         Just(-CLOSING_US / 4),
         Just(CLOSING_US),
     ]
+    .boxed()
 }
 
-fn request() -> impl Strategy<Value = Request> {
+fn request() -> BoxedStrategy<Request> {
     prop_oneof![
         12 => (1..6_u32, 0..14_usize, 0..3_u64)
             .prop_map(|(coupon, who, same)| {
@@ -57,9 +58,10 @@ fn request() -> impl Strategy<Value = Request> {
         3 => command().prop_map(|command| Request::Command(Box::new(command))),
         2 => look().prop_map(|look| Request::Look(Box::new(look))),
     ]
+    .boxed()
 }
 
-fn look() -> impl Strategy<Value = Look> {
+fn look() -> BoxedStrategy<Look> {
     prop_oneof![
         (1..6_u32).prop_map(|id| Look::Coupon(coupon_id(id))),
         (1..6_u32, 0..8_u32, 0..5_usize).prop_map(|(id, after, limit)| {
@@ -72,19 +74,22 @@ fn look() -> impl Strategy<Value = Look> {
             Look::Holder { user, coupons }
         }),
     ]
+    .boxed()
 }
 
-fn command() -> impl Strategy<Value = CommandRequest> {
+fn command() -> BoxedStrategy<CommandRequest> {
     let if_match = prop_oneof![3 => Just(None), 1 => (1..4_u32).prop_map(Some)];
     let under = prop_oneof![2 => Just(None), 1 => (0..3_u8, 0..2_u8).prop_map(|(scope, payload)| token(scope, payload))];
-    (order_of_some_kind(), if_match, under).prop_map(|(order, if_match, token)| CommandRequest {
-        if_match,
-        token,
-        ..order
-    })
+    (order_of_some_kind(), if_match, under)
+        .prop_map(|(order, if_match, token)| CommandRequest {
+            if_match,
+            token,
+            ..order
+        })
+        .boxed()
 }
 
-fn order_of_some_kind() -> impl Strategy<Value = CommandRequest> {
+fn order_of_some_kind() -> BoxedStrategy<CommandRequest> {
     let to_one = prop_oneof![
         Just(Command::Pause),
         Just(Command::Resume),
@@ -99,21 +104,24 @@ fn order_of_some_kind() -> impl Strategy<Value = CommandRequest> {
         2 => a_creation().prop_map(|command| order(None, command)),
         5 => (1..6_u32, to_one).prop_map(|(id, command)| order(Some(coupon_id(id)), command)),
     ]
+    .boxed()
 }
 
-fn a_creation() -> impl Strategy<Value = Command> {
+fn a_creation() -> BoxedStrategy<Command> {
     let opens_in = prop_oneof![3 => Just(0), 1 => 1_000_000..3_000_000_i64];
-    (0..8_u32, opens_in, any::<bool>()).prop_map(|(count, opens_in, named)| {
-        let mut wanted = terms(count);
-        wanted.window = Window::new(at(opens_in), at(CLOSING_US)).unwrap();
-        if !named && count == 7 {
-            wanted.name = "".into();
-        }
-        Command::Create(Box::new(wanted))
-    })
+    (0..8_u32, opens_in, any::<bool>())
+        .prop_map(|(count, opens_in, named)| {
+            let mut wanted = terms(count);
+            wanted.window = Window::new(at(opens_in), at(CLOSING_US)).unwrap();
+            if !named && count == 7 {
+                wanted.name = "".into();
+            }
+            Command::Create(Box::new(wanted))
+        })
+        .boxed()
 }
 
-fn a_change() -> impl Strategy<Value = Command> {
+fn a_change() -> BoxedStrategy<Command> {
     let one = prop_oneof![
         4 => (0..9_u32).prop_map(|count| TermsChange { quantity: Some(quantity(count)), ..TermsChange::default() }),
         1 => (-2..4_i64).prop_map(|hours| TermsChange { closes_at: Some(at(hours * CLOSING_US + 3)), ..TermsChange::default() }),
@@ -129,7 +137,7 @@ fn a_change() -> impl Strategy<Value = Command> {
             ..TermsChange::default()
         }),
     ];
-    one.prop_map(|wanted| change(|it| *it = wanted))
+    one.prop_map(|wanted| change(|it| *it = wanted)).boxed()
 }
 
 /// Everything about a ledger and its outbox.
