@@ -123,8 +123,8 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
 
 fn revoke(shared: &Shared, options: &Revoke) -> anyhow::Result<()> {
     let client = options.admin.client(shared)?;
-    let path = format!("{PATH}/{}", escaped(&options.id).collect::<String>());
-    let answer = converse(client.must(Method::DELETE, &path, None))?;
+    let path = format!("{PATH}/{}/revoke", escaped(&options.id).collect::<String>());
+    let answer = converse(client.must(Method::POST, &path, None))?;
     if shared.json {
         return Ok(terminal::say_json(&answer)?);
     }

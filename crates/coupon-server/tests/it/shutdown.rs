@@ -11,10 +11,15 @@ fn request(url: &str, key: &str, user: &str) -> (String, String) {
     let host = url.trim_start_matches("http://");
     let head = format!(
         "POST /v1/coupons/1/issues HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
         body.len()
     );
     (head, body)
+}
+
+/// Waits until the server has this request's head and wants its body.
+fn expected(stream: &mut TcpStream) {
+    assert!(answer(stream).starts_with("HTTP/1.1 100"));
 }
 
 /// Reads one answer: its head and as much body as it announces.
@@ -44,12 +49,16 @@ fn what_was_accepted_is_answered_after_sigterm() {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (head, body) = request(&server.url, key.trim(), "first");
-    stream.write_all((head + &body).as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    expected(&mut stream);
+    stream.write_all(body.as_bytes()).unwrap();
     assert!(answer(&mut stream).starts_with("HTTP/1.1 201"));
     // The server has this request's head and waits for its body when it is told to stop.
     let (head, body) = request(&server.url, key.trim(), "second");
     let (now, later) = body.split_at(5);
-    stream.write_all((head + now).as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    expected(&mut stream);
+    stream.write_all(now.as_bytes()).unwrap();
     server.signal(Signal::TERM);
     server.logs("stopping");
     stream.write_all(later.as_bytes()).unwrap();
@@ -74,7 +83,9 @@ fn a_second_signal_ends_the_server_at_once() {
     // A request that never comes to its end holds the first one up.
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let (head, _) = request(&server.url, key.trim(), "slow");
-    stream.write_all((head + "{").as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    expected(&mut stream);
+    stream.write_all(b"{").unwrap();
     server.signal(Signal::TERM);
     server.logs("stopping");
     server.signal(Signal::INT);
@@ -89,7 +100,9 @@ fn a_slow_client_does_not_hold_the_end_up_beyond_the_deadline() {
     let key = std::fs::read_to_string(scratch.data_dir().join("admin-key")).unwrap();
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let (head, _) = request(&server.url, key.trim(), "slow");
-    stream.write_all((head + "{").as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    expected(&mut stream);
+    stream.write_all(b"{").unwrap();
     let (status, log) = server.stop();
     assert_eq!(status.code(), Some(0), "{log}");
 }
