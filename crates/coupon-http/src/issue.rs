@@ -19,7 +19,7 @@ use crate::serve::Watch;
 use crate::station::Station;
 use bytes::Bytes;
 use coupon_api::{IssueBody, IssuedCoupon};
-use coupon_app::IssueRequest;
+use coupon_app::{IssueRequest, LedgerError};
 use coupon_core::{CouponId, Outcome, UserId};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -77,14 +77,6 @@ where
     let mut rate = None;
     let mut end = IssueEnd::Rejected;
     let result = decide(station, watch, coupon, head, body, &mut rate, &mut end).await;
-    if let Err(problem) = &result {
-        match problem {
-            Problem::RateLimited { .. } => end = IssueEnd::RateLimited,
-            Problem::Unavailable { .. } => end = IssueEnd::Unavailable,
-            Problem::Indeterminate => end = IssueEnd::Indeterminate,
-            _ => {}
-        }
-    }
     station.meter.issue_ended(end, began.elapsed());
     Ended { result, rate }
 }
@@ -103,7 +95,7 @@ where
 {
     let caller = station.authenticate(&head.headers)?;
     caller.may(Need::Issue)?;
-    check_rate(station, watch, &caller, head, rate)?;
+    check_rate(station, watch, &caller, head, rate).inspect_err(|_| *end = IssueEnd::RateLimited)?;
     let body = body::read(body, ISSUE_BODY_BYTES).await?;
     watch.body_read();
     if !body.is_empty() {
@@ -120,11 +112,13 @@ where
         user: user.clone(),
         key,
     };
-    let outcome = station
-        .desk
-        .issue(request)
-        .await
-        .map_err(|error| station.ledger_failed(&error))?;
+    let outcome = station.desk.issue(request).await.map_err(|error| {
+        *end = match &error {
+            LedgerError::Unavailable(_) => IssueEnd::Unavailable,
+            LedgerError::Indeterminate(_) => IssueEnd::Indeterminate,
+        };
+        station.ledger_failed(&error)
+    })?;
     let refusals = &station.hall.refusals;
     let refused = |problem, why| {
         refusals.count(coupon, why);

@@ -5,6 +5,7 @@ use crate::body::HallBody;
 use crate::error::{self, Problem};
 use crate::issue;
 use crate::language::Language;
+use crate::meter::IssueEnd;
 use crate::request_id::X_REQUEST_ID;
 use crate::router;
 use crate::station::Station;
@@ -19,6 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 use tower::Service;
 use tracing::Instrument;
 
@@ -70,10 +72,16 @@ impl Front {
         match issue::fast_path(request.method(), request.uri().path()) {
             Some(coupon) if request.uri().query().is_none() => {
                 let (head, body) = request.into_parts();
+                let began = Instant::now();
                 let issuing = issue::issue(&self.station, watch, coupon, &head, body);
                 let response = match within_time(watch, &head.method, issuing).await {
                     Ok(ended) => ended.into_response(&head.headers),
-                    Err(problem) => error::render(&problem, Language::preferred(&head.headers)),
+                    Err(problem) => {
+                        self.station
+                            .meter
+                            .issue_ended(overdue_end(&problem), began.elapsed());
+                        error::render(&problem, Language::preferred(&head.headers))
+                    }
                 };
                 Answered {
                     response,
@@ -138,6 +146,15 @@ async fn within_time<F: Future>(watch: &Watch, method: &Method, work: F) -> Resu
         }
     })
     .await
+}
+
+/// What a given-up issue request counts as.
+fn overdue_end(problem: &Problem) -> IssueEnd {
+    if matches!(problem, Problem::RequestTimeout) {
+        IssueEnd::Rejected
+    } else {
+        IssueEnd::Indeterminate
+    }
 }
 
 /// A question that was given up changed nothing; anything else may have.

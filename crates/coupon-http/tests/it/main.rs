@@ -1,0 +1,18 @@
+//! The front hall through real sockets: the real router, the real loops, and the reference ledger and store behind.
+
+mod admin;
+mod bad_input;
+mod client;
+mod document;
+mod house;
+mod idempotency;
+mod issuing;
+mod keys;
+mod languages;
+mod lists;
+mod operations;
+mod rates;
+mod shutdown;
+mod slow_clients;
+mod tokens;
+mod wallet;
