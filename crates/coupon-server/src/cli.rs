@@ -71,7 +71,7 @@ enum Command {
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
-    Rehearse(rehearse::Options),
+    Rehearse(Box<rehearse::Options>),
     /// Audits what a server, or a data directory at rest, holds
     Verify(verify::Options),
     /// Saves everything into one file, while the server runs or not

@@ -132,7 +132,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let below = Arc::new(FileDisk::open(directory.path()).unwrap());
         below.create("old", 4).unwrap().write(b"abcd", 0).unwrap();
-        let disk = ForgetfulDisk::over(below.clone());
+        let disk = ForgetfulDisk::over(Arc::<FileDisk>::clone(&below));
         disk.open("old").unwrap().write(b"X", 1).unwrap();
         disk.create("new", 2).unwrap();
         disk.rename("new", "newer").unwrap();

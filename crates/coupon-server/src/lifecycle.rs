@@ -69,7 +69,7 @@ impl Ear {
     pub(crate) fn hear(&self) -> Farewell {
         self.heard
             .recv()
-            .unwrap_or_else(|_nobody| Farewell::Broken("nobody hears signals any more"))
+            .unwrap_or(Farewell::Broken("nobody hears signals any more"))
     }
 }
 

@@ -179,7 +179,7 @@ fn the_openapi_document_is_the_one_that_is_served() {
 }
 
 #[test]
-fn a_rehearsal_on_a_server_of_its_own_passes_and_its_history_can_be_judged_again() {
+fn a_rehearsal_on_a_server_of_its_own_passes_even_if_that_is_killed() {
     let scratch = Scratch::new();
     let said = scratch.must(&[
         "rehearse",
@@ -196,8 +196,13 @@ fn a_rehearsal_on_a_server_of_its_own_passes_and_its_history_can_be_judged_again
         "report",
         "--set",
         "journal.segment_mib=1",
+        "--kill-at",
+        "200ms",
     ]);
-    assert!(said.contains("verdict: PASS"), "{said}");
+    assert!(
+        said.contains("verdict: PASS") && said.contains("SIGKILL"),
+        "{said}"
+    );
     for file in ["history.jsonl", "result.json", "report.html"] {
         assert!(scratch.path().join("report").join(file).exists(), "{file}");
     }

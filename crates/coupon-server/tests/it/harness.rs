@@ -10,13 +10,13 @@ use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 /// Far longer than anything takes; reached only when something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory of a test's own.
-pub struct Scratch(tempfile::TempDir);
+pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(
             tempfile::Builder::new()
                 .prefix("firstcome-it-")
@@ -25,16 +25,16 @@ impl Scratch {
         )
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.path().join("data")
     }
 
     /// A command in this directory, with none of the environment's settings.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
@@ -51,30 +51,30 @@ impl Scratch {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs a command that must succeed, and returns what it said.
-    pub fn must(&self, arguments: &[&str]) -> String {
+    pub(crate) fn must(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", told(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command that must fail with 1, and returns why.
-    pub fn refused(&self, arguments: &[&str]) -> String {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", told(&output));
         String::from_utf8(output.stderr).unwrap()
     }
 
     /// Starts a server on `./data` and waits until it listens.
-    pub fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         self.serve_with(&[])
     }
 
-    pub fn serve_with(&self, arguments: &[&str]) -> Server {
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Server {
         let mut all = vec![
             "serve",
             "--listen",
@@ -111,7 +111,7 @@ fn left_over(scratch: &Path) -> Vec<u32> {
     .collect()
 }
 
-pub fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     format!(
         "{}\n--- stdout\n{}--- stderr\n{}",
         output.status,
@@ -121,16 +121,16 @@ pub fn told(output: &Output) -> String {
 }
 
 /// A running server. Killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What it has said on standard output until it listened.
-    pub said: String,
-    pub url: String,
+    pub(crate) said: String,
+    pub(crate) url: String,
     log: Receiver<String>,
 }
 
 impl Server {
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -158,16 +158,16 @@ impl Server {
         server
     }
 
-    pub fn pid(&self) -> rustix::process::Pid {
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for a line in the log that contains `part`.
-    pub fn logs(&self, part: &str) -> String {
+    pub(crate) fn logs(&self, part: &str) -> String {
         loop {
             let line = self
                 .log
@@ -180,18 +180,18 @@ impl Server {
     }
 
     /// Kills it without warning.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to end and waits until it has; returns its exit status and the rest of its log.
-    pub fn stop(self) -> (ExitStatus, String) {
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.signal(rustix::process::Signal::TERM);
         self.wait()
     }
 
-    pub fn wait(mut self) -> (ExitStatus, String) {
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let mut log = String::new();
         // The log ends when the process does.
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
@@ -222,7 +222,7 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Runs a conversation over HTTP.
-pub fn converse<T>(conversation: impl Future<Output = T>) -> T {
+pub(crate) fn converse<T>(conversation: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -232,14 +232,14 @@ pub fn converse<T>(conversation: impl Future<Output = T>) -> T {
 
 /// An HTTP client with a bearer.
 #[derive(Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     http: Client,
     url: String,
     bearer: String,
 }
 
 impl Caller {
-    pub fn new(server: &Server, bearer: &str) -> Self {
+    pub(crate) fn new(server: &Server, bearer: &str) -> Self {
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self {
             http,
@@ -249,14 +249,14 @@ impl Caller {
     }
 
     /// With the administrator's key that the server keeps.
-    pub fn admin(scratch: &Scratch, server: &Server) -> Self {
+    pub(crate) fn admin(scratch: &Scratch, server: &Server) -> Self {
         Self::new(
             server,
             &std::fs::read_to_string(scratch.data_dir().join("admin-key")).unwrap(),
         )
     }
 
-    pub async fn try_ask(
+    pub(crate) async fn try_ask(
         &self,
         method: Method,
         path: &str,
@@ -275,12 +275,12 @@ impl Caller {
         Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
 
-    pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub(crate) fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         converse(self.try_ask(method, path, body)).unwrap()
     }
 
     /// Publishes a coupon and returns its path.
-    pub fn publish(&self, quantity: u32) -> String {
+    pub(crate) fn publish(&self, quantity: u32) -> String {
         let wanted = serde_json::json!({
             "name": "Opening day", "quantity": quantity, "validFor": "P30D",
             "opensAt": "2026-01-01T00:00:00Z", "closesAt": "2099-01-01T00:00:00Z",
@@ -291,7 +291,7 @@ impl Caller {
     }
 
     /// Issues to a user on behalf of the shop.
-    pub fn issue(&self, coupon: &str, user: &str) -> (StatusCode, Value) {
+    pub(crate) fn issue(&self, coupon: &str, user: &str) -> (StatusCode, Value) {
         let body = serde_json::json!({ "userId": user });
         self.ask(Method::POST, &format!("{coupon}/issues"), Some(body))
     }

@@ -1,5 +1,11 @@
 //! The process: start, configuration, signals, kill and recovery, examined on the real binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails where something is not as it should be"
+)]
 
+mod audits;
 mod backups;
 mod commands;
 mod configuration;
