@@ -6,10 +6,13 @@ use crate::fold::fold;
 use crate::revise::{Revised, prune_tokens, revise};
 use crate::row::{seq_column, sum};
 use crate::swift::{self, Swift};
-use crate::tail::Tail;
+use crate::tail::{Tail, TailRow};
 use coupon_app::{Applied, Entry, IssuedRecord, Record, Seq};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::sync::{PoisonError, RwLock};
+
+/// The tail may be this part of all issued coupons.
+const LARGEST_TAIL: u64 = 32;
 
 /// The last applied entry.
 pub(crate) fn applied_seq(connection: &Connection) -> Result<Seq, Failure> {
@@ -54,7 +57,8 @@ pub(crate) fn apply(
         work.carefully(&transaction, new)?;
     }
     let Work {
-        mut fresh,
+        fresh,
+        indexed,
         mut done,
         tokens,
         ..
@@ -66,18 +70,24 @@ pub(crate) fn apply(
     transaction
         .prepare_cached("UPDATE meta SET applied_seq = ?1")?
         .execute([seq_column(last.seq)?])?;
-    let folds = known.len() + fresh.len() >= fold_rows;
+    // In a large index a user has few neighbours, and only more of them at once make a page worth its writing.
+    let large = usize::try_from(known.stored / LARGEST_TAIL).unwrap_or(usize::MAX);
+    let folds = known.len() + fresh.len() >= fold_rows.max(large);
     if folds {
         fold(&transaction)?;
-        fresh.clear();
     }
     transaction.commit()?;
     drop(known);
     let mut tail = tail.write().unwrap_or_else(PoisonError::into_inner);
-    if folds {
-        tail.clear();
+    for row in indexed {
+        tail.note_indexed(row);
     }
-    tail.take_in(&fresh);
+    if folds {
+        tail.folded(&fresh);
+    } else {
+        tail.take_in(&fresh);
+    }
+    tail.stored += done.written;
     tail.applied = last.seq;
     Ok(done)
 }
@@ -107,7 +117,10 @@ fn refresh(transaction: &Transaction<'_>, tail: &RwLock<Tail>, applied: Seq) -> 
 /// What one transaction has done so far.
 struct Work<'a> {
     tail: &'a Tail,
+    /// The new rows beyond what is indexed.
     fresh: Tail,
+    /// The new rows that went straight into the index.
+    indexed: Vec<TailRow>,
     done: Applied,
     tokens: bool,
 }
@@ -117,6 +130,7 @@ impl<'a> Work<'a> {
         Self {
             tail,
             fresh: tail.emptied(),
+            indexed: Vec::new(),
             done: Applied::default(),
             tokens: false,
         }
@@ -158,8 +172,15 @@ impl<'a> Work<'a> {
             for record in &entry.records {
                 match record {
                     Record::Issued(issued) => {
-                        match careful::issue(transaction, self.tail, &mut self.fresh, entry.seq, issued)? {
-                            Careful::Written => self.done.written += 1,
+                        match careful::issue(transaction, self.tail, &self.fresh, entry.seq, issued)? {
+                            Careful::Written(row) => {
+                                self.done.written += 1;
+                                self.fresh.insert(row);
+                            }
+                            Careful::WrittenAndIndexed(row) => {
+                                self.done.written += 1;
+                                self.indexed.push(row);
+                            }
                             Careful::Redelivered => self.done.redelivered += 1,
                             Careful::Quarantined => self.done.quarantined += 1,
                         }

@@ -12,8 +12,10 @@ use rusqlite::{OptionalExtension, Transaction};
 /// What became of one issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Careful {
-    /// It was written.
-    Written,
+    /// It was written, beyond what is indexed.
+    Written(TailRow),
+    /// It was written into a gap that the fold has passed, and so into the index too.
+    WrittenAndIndexed(TailRow),
     /// The same user has the same position: it was there already.
     Redelivered,
     /// It went to quarantine.
@@ -24,7 +26,7 @@ pub(crate) enum Careful {
 pub(crate) fn issue(
     transaction: &Transaction<'_>,
     tail: &Tail,
-    fresh: &mut Tail,
+    fresh: &Tail,
     seq: Seq,
     record: &IssuedRecord,
 ) -> Result<Careful, Failure> {
@@ -51,16 +53,17 @@ pub(crate) fn issue(
     }
     insert(&mut insertion(transaction)?, record, facts.revision)?;
     add_to_blocks(transaction, coupon, std::iter::once(record))?;
-    if position <= facts.indexed_through {
-        // It fills a gap that the fold has passed.
-        transaction
-            .prepare_cached("INSERT INTO holders (user_id, coupon_id, position) VALUES (?1, ?2, ?3)")?
-            .execute((record.user.as_bytes(), coupon.get(), position))?;
-    } else {
-        let user = tail.hash(&record.user);
-        fresh.insert(TailRow { user, id });
+    let row = TailRow {
+        user: tail.hash(&record.user),
+        id,
+    };
+    if position > facts.indexed_through {
+        return Ok(Careful::Written(row));
     }
-    Ok(Careful::Written)
+    transaction
+        .prepare_cached("INSERT INTO holders (user_id, coupon_id, position) VALUES (?1, ?2, ?3)")?
+        .execute((record.user.as_bytes(), coupon.get(), position))?;
+    Ok(Careful::WrittenAndIndexed(row))
 }
 
 /// The user of a row, if there is one.

@@ -4,7 +4,7 @@ use crate::error::{Failure, OpenError};
 use crate::migrations::{APPLICATION_ID, format, migrate, newest};
 use crate::store::SqliteOptions;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,6 +19,9 @@ const CHECKPOINT_PAGES: i64 = 8_192;
 
 /// The log keeps at most so many bytes on disk between two checkpoints; a fold makes it longer for a moment.
 const LOG_BYTES: i64 = 64 << 20;
+
+/// A page of a store, in bytes. No store is shorter, unless it is empty.
+const PAGE: u64 = 4_096;
 
 /// Opens the connection that writes, making the file and its tables if need be.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
@@ -57,6 +60,9 @@ fn set_up_writer(connection: &Connection, options: &SqliteOptions) -> Result<(),
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     // Sorting needs no second directory that can be written.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    if let Some(pages) = options.max_pages {
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -79,7 +85,7 @@ pub(crate) fn make_file(path: &Path) -> Result<(), OpenError> {
         .mode(0o600)
         .open(path);
     match made {
-        Ok(_) => Ok(()),
+        Ok(file) => refuse_stump(path, &file),
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             let directory = path.parent().unwrap_or(Path::new("."));
             Err(OpenError::NoDirectory(directory.into()))
@@ -89,6 +95,19 @@ pub(crate) fn make_file(path: &Path) -> Result<(), OpenError> {
             cause,
         }),
     }
+}
+
+/// SQLite takes a file that is shorter than one page for an empty one and would begin anew.
+fn refuse_stump(path: &Path, file: &File) -> Result<(), OpenError> {
+    let length = file.metadata().map_err(|cause| OpenError::NotWritable {
+        path: path.into(),
+        cause,
+    })?;
+    if (1..PAGE).contains(&length.len()) {
+        let cut_off = format!("it has only {} bytes", length.len());
+        return Err(damaged(path, Failure::Damaged(cut_off)));
+    }
+    Ok(())
 }
 
 /// Refuses what this program must not touch. Says whether the file is new and empty.

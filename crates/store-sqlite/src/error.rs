@@ -119,3 +119,28 @@ impl From<Failure> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn only_what_somebody_else_holds_passes() {
+        let of = |code| {
+            let failure = Failure::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            StoreError::from(failure).retriable
+        };
+        assert!(of(ffi::SQLITE_BUSY) && of(ffi::SQLITE_LOCKED) && of(ffi::SQLITE_BUSY_SNAPSHOT));
+        for lasting in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_NOTADB,
+            ffi::SQLITE_CONSTRAINT,
+        ] {
+            assert!(!of(lasting), "{lasting}");
+        }
+    }
+}

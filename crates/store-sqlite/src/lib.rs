@@ -4,7 +4,7 @@
 //! [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
 //! describes the file to the column, and `docs/decisions/` says why it is so.
 //!
-//! * `apply`, `tail` and `fold` take in what the ledger decided;
+//! * `apply`, `tail`, `filter` and `fold` take in what the ledger decided;
 //! * `load`, `query` and `keys` give it back;
 //! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
 
@@ -13,6 +13,7 @@ mod backup;
 mod careful;
 mod connection;
 mod error;
+mod filter;
 mod fold;
 mod issued_table;
 mod keys;

@@ -3,16 +3,21 @@
 use crate::apply::applied_seq;
 use crate::error::Failure;
 use crate::row::{key_hash, timestamp, unpacked, user};
+use crate::tail::Census;
 use coupon_app::{CommandToken, IssuedRecord, Restore, RevisedRecord, Seq};
 use coupon_core::{Coupon, Grant};
 use rusqlite::Connection;
 
-/// Hands everything over in one read transaction.
-pub(crate) fn load(connection: &mut Connection, restore: &mut (dyn Restore + Send)) -> Result<Seq, Failure> {
+/// Hands everything over in one read transaction, and shows `census` each issued coupon on the way.
+pub(crate) fn load(
+    connection: &mut Connection,
+    restore: &mut (dyn Restore + Send),
+    census: &mut Option<Census>,
+) -> Result<Seq, Failure> {
     let snapshot = connection.transaction()?;
     let seq = applied_seq(&snapshot)?;
     coupons(&snapshot, restore)?;
-    issued(&snapshot, restore)?;
+    issued(&snapshot, restore, census)?;
     tokens(&snapshot, restore)?;
     Ok(seq)
 }
@@ -30,15 +35,23 @@ fn coupons(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<
     Ok(())
 }
 
-fn issued(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
+fn issued(
+    snapshot: &Connection,
+    restore: &mut (dyn Restore + Send),
+    census: &mut Option<Census>,
+) -> Result<(), Failure> {
     let mut statement = snapshot
         .prepare("SELECT id, user_id, issued_at, expires_at, key_hash FROM issued_coupons ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let id = unpacked(row.get(0)?)?;
+        let user = user(row.get_ref(1)?)?;
+        if let Some(census) = census {
+            census.count(&user, id.coupon);
+        }
         restore.issued(IssuedRecord {
             coupon: id.coupon,
-            user: user(row.get_ref(1)?)?,
+            user,
             grant: Grant {
                 position: id.position,
                 issued_at: timestamp(row.get(2)?)?,

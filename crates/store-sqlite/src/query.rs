@@ -137,3 +137,54 @@ pub(crate) fn cut_sql() -> String {
      AND i.expires_at <= ?2 AND i.redeemed_at IS NULL AND i.revoked_at IS NULL"
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations::migrate;
+
+    fn plan(sql: &str, parameters: usize) -> Vec<String> {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = rusqlite::params_from_iter(std::iter::repeat_n(1, parameters));
+        let lines = statement
+            .query_map(parameters, |row| row.get::<_, String>(3))
+            .unwrap();
+        lines.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_wallet_is_found_by_its_user_and_each_issued_coupon_by_its_key() {
+        assert_eq!(
+            plan(&wallet_sql(), 1),
+            [
+                "SEARCH h USING PRIMARY KEY (user_id=?)",
+                "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_and_a_page_are_found_by_their_key_and_come_in_its_order() {
+        assert_eq!(
+            plan(&issued_coupon_sql(), 1),
+            ["SEARCH i USING INTEGER PRIMARY KEY (rowid=?)"]
+        );
+        assert_eq!(
+            plan(&page_sql(), 3),
+            ["SEARCH i USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
+        );
+    }
+
+    #[test]
+    fn expired_ones_are_counted_in_the_blocks_that_now_cuts_through() {
+        assert_eq!(
+            plan(&cut_sql(), 2),
+            [
+                "SEARCH b USING PRIMARY KEY (coupon_id=?)",
+                "SEARCH i USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+            ]
+        );
+    }
+}

@@ -18,7 +18,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
-/// How much a store may take. The defaults come to about 32 MiB together.
+/// How much a store may take. The defaults come to about 32 MiB together, and at most 4 bytes more for each issued
+/// coupon beyond the first millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
     /// Connections that read, and so queries at the same time. More than there are cores gains nothing; each may take
@@ -29,8 +30,12 @@ pub struct SqliteOptions {
     /// Pages that a reading connection keeps, in KiB.
     pub reader_cache_kib: u32,
     /// Newest issued coupons that are kept by user in memory, at 20 to 40 bytes each, before they are folded into the
-    /// index together. Fewer, and each costs more writing; more, and a fold takes longer and a start reads more.
+    /// index together; a store of many millions lets a thirty-second of them wait. Fewer, and each costs more writing;
+    /// more, and a fold takes longer and a start reads more.
     pub fold_rows: usize,
+    /// The file may grow to so many pages of 4 KiB; a write that needs more fails as on a full disk, and nothing of it
+    /// is kept. `None`: as far as the disk goes.
+    pub max_pages: Option<u32>,
 }
 
 impl Default for SqliteOptions {
@@ -40,6 +45,7 @@ impl Default for SqliteOptions {
             writer_cache_kib: 16 << 10,
             reader_cache_kib: 2 << 10,
             fold_rows: 200_000,
+            max_pages: None,
         }
     }
 }
@@ -205,7 +211,18 @@ impl RecordStore for SqliteStore {
         // A connection of its own: this is long, and happens once, before there is anyone to keep waiting.
         let mut connection = open_reader(&self.shared.path, self.shared.options.reader_cache_kib)
             .map_err(StoreError::lasting)?;
-        Ok(load::load(&mut connection, restore)?)
+        let tail = &self.shared.tail;
+        let mut census = tail
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .curious(&connection)?;
+        let seq = load::load(&mut connection, restore, &mut census)?;
+        if let Some(census) = census {
+            tail.write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .know(census, seq);
+        }
+        Ok(seq)
     }
 
     async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {

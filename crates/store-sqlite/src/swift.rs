@@ -56,15 +56,19 @@ fn issue_one_coupon(
     {
         return Ok(Swift::Clash);
     }
+    let mut suspects: Vec<&[u8]> = Vec::new();
     for record in records {
         let user = tail.hash(&record.user);
         if tail.may_hold(user, coupon) || fresh.may_hold(user, coupon) {
             return Ok(Swift::Clash);
         }
+        if facts.indexed_through > 0 && tail.may_be_indexed(user, coupon) {
+            suspects.push(record.user.as_bytes());
+        }
         let id = packed(coupon, record.grant.position.get());
         fresh.insert(TailRow { user, id });
     }
-    if facts.indexed_through > 0 && any_holds(transaction, coupon, records)? {
+    if any_holds(transaction, coupon, suspects)? {
         return Ok(Swift::Clash);
     }
     write(transaction, coupon, facts, records)?;
@@ -76,9 +80,8 @@ fn issue_one_coupon(
 fn any_holds(
     transaction: &Transaction<'_>,
     coupon: CouponId,
-    records: &[&IssuedRecord],
+    mut users: Vec<&[u8]>,
 ) -> Result<bool, Failure> {
-    let mut users: Vec<&[u8]> = records.iter().map(|record| record.user.as_bytes()).collect();
     users.sort_unstable();
     let mut statement =
         transaction.prepare_cached("SELECT position FROM holders WHERE user_id = ?1 AND coupon_id = ?2")?;

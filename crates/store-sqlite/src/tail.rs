@@ -5,6 +5,8 @@
 //! Nothing rests on this memory: it is read again from `issued_coupons`, beyond `coupons.indexed_through`.
 
 use crate::error::Failure;
+use crate::filter::Filter;
+use crate::row::sum;
 use coupon_app::Seq;
 use coupon_core::{CouponId, UserId};
 use hashbrown::HashTable;
@@ -21,26 +23,42 @@ pub(crate) struct TailRow {
 }
 
 impl TailRow {
+    /// Of which coupon.
+    fn coupon(self) -> Option<CouponId> {
+        u32::try_from(self.id >> 32)
+            .ok()
+            .and_then(|number| CouponId::new(number).ok())
+    }
+
     /// Whether it is of this coupon.
     pub(crate) fn is_of(self, coupon: CouponId) -> bool {
         self.id >> 32 == i64::from(coupon.get())
     }
 }
 
-/// The newest issued coupons by user.
+/// The newest issued coupons by user, and what is known of the users before them.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     hasher: RandomState,
     rows: HashTable<TailRow>,
+    /// Has at least everyone in `holders`; nothing is known of them without it.
+    indexed: Option<Filter>,
+    /// Every issued coupon in the store.
+    pub(crate) stored: u64,
     /// The applied number that this is as of.
     pub(crate) applied: Seq,
 }
 
 impl Tail {
-    /// The tail of the file as it is now.
+    /// The tail of the file as it is now. Who is in `holders` is only known when it is nobody; see [`Tail::know`].
     pub(crate) fn read(connection: &Connection, applied: Seq) -> Result<Self, Failure> {
+        let indexed: bool = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM holders)")?
+            .query_row([], |row| row.get(0))?;
         let mut tail = Self {
             applied,
+            stored: stored(connection)?,
+            indexed: (!indexed).then(|| Filter::with_room(0)),
             ..Self::default()
         };
         let mut statement = connection.prepare_cached(
@@ -78,6 +96,43 @@ impl Tail {
         self.rows(user).any(|row| row.is_of(coupon))
     }
 
+    /// Whether a user with this hash may be in `holders` with this coupon.
+    pub(crate) fn may_be_indexed(&self, user: u64, coupon: CouponId) -> bool {
+        self.indexed
+            .as_ref()
+            .is_none_or(|indexed| indexed.may_have(user, coupon))
+    }
+
+    /// Somebody was written to `holders`.
+    pub(crate) fn note_indexed(&mut self, row: TailRow) {
+        // A key that is no coupon's cannot be in the table; `row` was packed from one.
+        if let Some(indexed) = &mut self.indexed
+            && let Some(coupon) = row.coupon()
+        {
+            indexed.insert(row.user, coupon);
+        }
+    }
+
+    /// What it takes to find out who is in `holders` while everything is loaded; `None` when it is known.
+    pub(crate) fn curious(&self, connection: &Connection) -> Result<Option<Census>, Failure> {
+        if self.indexed.is_some() {
+            return Ok(None);
+        }
+        // With room for a quarter more, so that it need not grow soon.
+        let rows = usize::try_from(stored(connection)?).unwrap_or(usize::MAX);
+        Ok(Some(Census {
+            hasher: self.hasher.clone(),
+            seen: Filter::with_room(rows.saturating_add(rows / 4)),
+        }))
+    }
+
+    /// Everyone with a row as of entry `applied` was counted. Of use unless entries were applied meanwhile.
+    pub(crate) fn know(&mut self, census: Census, applied: Seq) {
+        if self.applied == applied {
+            self.indexed = Some(census.seen);
+        }
+    }
+
     /// How many rows.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
@@ -92,14 +147,9 @@ impl Tail {
     pub(crate) fn emptied(&self) -> Self {
         Self {
             hasher: self.hasher.clone(),
-            rows: HashTable::new(),
             applied: self.applied,
+            ..Self::default()
         }
-    }
-
-    /// Forgets every row, keeping the memory for the next ones.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
     }
 
     /// Takes in the rows of another tail under the same hash.
@@ -107,5 +157,35 @@ impl Tail {
         for row in &other.rows {
             self.insert(*row);
         }
+    }
+
+    /// Every row, and those of `fresh`, were folded into `holders`. Keeps the memory for the next ones.
+    pub(crate) fn folded(&mut self, fresh: &Self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        for row in rows.iter().chain(&fresh.rows) {
+            self.note_indexed(*row);
+        }
+        rows.clear();
+        self.rows = rows;
+    }
+}
+
+fn stored(connection: &Connection) -> Result<u64, Failure> {
+    let stored = connection
+        .prepare_cached("SELECT coalesce(sum(issued), 0) FROM coupons")?
+        .query_row([], |row| row.get(0))?;
+    sum(stored)
+}
+
+/// Counts users while they are loaded.
+pub(crate) struct Census {
+    hasher: RandomState,
+    seen: Filter,
+}
+
+impl Census {
+    /// One more.
+    pub(crate) fn count(&mut self, user: &UserId, coupon: CouponId) {
+        self.seen.insert(self.hasher.hash_one(user.as_bytes()), coupon);
     }
 }

@@ -232,6 +232,8 @@ fn examine(connection: &mut Connection, report: &mut Report, findings: &mut Find
     holders::check(&snapshot, &coupons, &indexed, findings)
 }
 
+/// SQLite's own checks. They leave out CHECK constraints in a file that is opened for reading only; the ones that
+/// matter are counted by ourselves.
 fn check_file(snapshot: &Connection, findings: &mut Findings) -> Result<(), Failure> {
     let mut statement = snapshot.prepare("PRAGMA integrity_check")?;
     let mut rows = statement.query([])?;

@@ -1,5 +1,18 @@
 //! The store, examined from outside.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is to stop and to show where"
+)]
+
 mod apply;
+mod backup;
 mod contract;
+mod crash;
+mod full;
+mod open;
+mod property;
+mod quarantine;
 mod scene;
+mod tally;
+mod verify;
