@@ -7,7 +7,7 @@ use crate::cli::Shared;
 use crate::client::{AdminOptions, converse};
 use crate::times::Length;
 use crate::user_tokens::TokenMint;
-use crate::{clock, keys, terminal};
+use crate::{clock, keys, open_files, terminal};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use coupon_rehearsal::{
@@ -39,10 +39,14 @@ Examples:
   firstcome rehearse --self
   firstcome rehearse --self --quantity 1000000 --users 1100000 --duration 60s --connections 256
   firstcome rehearse --self --kill-at 2s --kill-at 4s --duration 6s
+  firstcome rehearse --self --data-dir ./kept && firstcome verify --data-dir ./kept --history rehearsal/history.jsonl
   firstcome rehearse --server http://127.0.0.1:8080 --users 5000 --shape rush --report ./friday
   firstcome rehearse --coupon 7 --users 500")]
 pub(crate) struct Options {
-    /// Starts a server of its own in a scratch directory, as a child process, and ends it afterwards
+    /// Starts a server of its own, as a child process, and ends it afterwards
+    ///
+    /// Its data goes to a scratch directory beside the report, and away after a pass; to a new directory, to be kept,
+    /// with --data-dir.
     #[arg(long = "self", conflicts_with_all = ["server", "key", "coupon"])]
     own: bool,
 
@@ -166,6 +170,7 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
 async fn play(shared: &Shared, options: &Options) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&options.report)
         .with_context(|| format!("cannot make the report directory {}", options.report.display()))?;
+    open_files::allow_connections(u64::try_from(options.connections).unwrap_or(u64::MAX));
     let stage = if options.own {
         Stage::own(shared, &options.report).await?
     } else {

@@ -181,31 +181,56 @@ fn the_openapi_document_is_the_one_that_is_served() {
 #[test]
 fn a_rehearsal_on_a_server_of_its_own_passes_even_if_that_is_killed() {
     let scratch = Scratch::new();
-    let said = scratch.must(&[
-        "rehearse",
-        "--self",
-        "--quantity",
-        "50",
-        "--users",
-        "200",
-        "--duration",
-        "500ms",
-        "--connections",
-        "8",
-        "--report",
-        "report",
-        "--set",
-        "journal.segment_mib=1",
-        "--kill-at",
-        "200ms",
-    ]);
+    let rehearse = |more: &[&str]| {
+        let small = [
+            "rehearse",
+            "--self",
+            "--quantity",
+            "50",
+            "--users",
+            "200",
+            "--duration",
+            "500ms",
+        ];
+        let fast = [
+            "--connections",
+            "8",
+            "--set",
+            "journal.segment_mib=1",
+            "--report",
+            "report",
+        ];
+        scratch.must(&[&small[..], &fast, more].concat())
+    };
+    let said = rehearse(&[]);
+    assert!(said.contains("verdict: PASS"), "{said}");
+    let left = std::fs::read_dir(scratch.path().join("report")).unwrap();
+    let mut left: Vec<String> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["history.jsonl", "report.html", "result.json"],
+        "the scratch server is gone"
+    );
+
+    let said = rehearse(&["--kill-at", "200ms", "--data-dir", "kept"]);
     assert!(
         said.contains("verdict: PASS") && said.contains("SIGKILL"),
         "{said}"
     );
-    for file in ["history.jsonl", "result.json", "report.html"] {
-        assert!(scratch.path().join("report").join(file).exists(), "{file}");
-    }
-    let left = std::fs::read_dir(scratch.path().join("report")).unwrap().count();
-    assert_eq!(left, 3, "the scratch server is gone");
+    let judged = scratch.must(&[
+        "verify",
+        "--data-dir",
+        "kept",
+        "--history",
+        "report/history.jsonl",
+    ]);
+    assert!(
+        judged.contains("verdict: PASS") && judged.contains("everything is sound"),
+        "{judged}"
+    );
+    let output = scratch.run(&["rehearse", "--self", "--data-dir", "kept"]);
+    assert_eq!(output.status.code(), Some(2), "never on top of what is there");
 }

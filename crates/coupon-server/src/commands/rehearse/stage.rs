@@ -6,10 +6,10 @@ use crate::client::AdminOptions;
 use crate::config::Settings;
 use crate::keys;
 use crate::terminal;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use coupon_rehearsal::{Fault, ServerProcess, ServerProcessPlan, free_port};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ struct Own {
     /// Several faults may want it; dropping the last handle kills the child.
     server: Arc<Mutex<Option<ServerProcess>>>,
     scratch: TempDir,
+    /// Where its data is, when the caller said where: that is kept in any case.
+    kept: Option<PathBuf>,
 }
 
 impl Stage {
@@ -55,7 +57,11 @@ impl Stage {
             .prefix("server-")
             .tempdir_in(beside)
             .context("cannot make a scratch directory")?;
-        let data_dir = scratch.path().join("data");
+        let kept = shared.data_dir.clone();
+        if let Some(directory) = &kept {
+            expect_unused(directory)?;
+        }
+        let data_dir = kept.clone().unwrap_or_else(|| scratch.path().join("data"));
         let admin_key = SecretString::from(keys::random_key()?);
         let plan = ServerProcessPlan {
             executable: std::env::current_exe().context("cannot find this program's own file")?,
@@ -78,6 +84,7 @@ impl Stage {
             own: Some(Own {
                 server: Arc::new(Mutex::new(Some(server))),
                 scratch,
+                kept,
             }),
         })
     }
@@ -108,12 +115,25 @@ impl Stage {
             server.stop(END_WITHIN).await.context("cannot end the server")?;
         }
         if !passed {
-            let kept = own.scratch.keep();
+            let scratch = own.scratch.keep();
+            let data_dir = own.kept.unwrap_or_else(|| scratch.join("data"));
             terminal::complain(&format!(
-                "the server's data and log are kept in {} (audit them with `firstcome verify --data-dir`)",
-                kept.display()
+                "the server's log is kept in {}, its data in {} (audit it with `firstcome verify --data-dir`)",
+                scratch.display(),
+                data_dir.display()
             ));
         }
         Ok(())
     }
+}
+
+/// A rehearsal kills its server and sells coupons that nobody wants: not on top of anything that is there.
+fn expect_unused(directory: &Path) -> anyhow::Result<()> {
+    let used = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+    ensure!(
+        !used,
+        "{} is not empty; with --self name an empty or a new directory with --data-dir, or none",
+        directory.display()
+    );
+    Ok(())
 }
