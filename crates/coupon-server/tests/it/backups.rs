@@ -3,6 +3,8 @@
 use crate::harness::{Caller, Scratch};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the server says of a coupon's issued coupons, in order.
 fn issued(admin: &Caller) -> Vec<Value> {
@@ -66,4 +68,47 @@ fn a_backup_never_overwrites_and_a_restore_never_mixes() {
         !scratch.path().join("other").exists(),
         "nothing is left of a restore that was refused"
     );
+}
+
+#[test]
+fn a_backup_in_the_middle_of_a_sale_holds_everything_that_was_answered_before_it_began() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let admin = Caller::admin(&scratch, &server);
+    let coupon = admin.publish(1_000_000);
+    let (answered, over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let before = std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let (admin, coupon, answered, over) = (&admin, &coupon, &answered, &over);
+            scope.spawn(move || {
+                for ask in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let user = format!("user-{caller}-{ask}");
+                    let (status, issued) = admin.issue(coupon, &user);
+                    assert_eq!(status, StatusCode::CREATED, "{issued}");
+                    answered.lock().unwrap().push((user, issued["code"].clone()));
+                }
+            });
+        }
+        while answered.lock().unwrap().len() < 100 {
+            std::thread::yield_now();
+        }
+        let before = answered.lock().unwrap().clone();
+        scratch.must(&["backup", "--to", "backup.sqlite3"]);
+        over.store(true, Ordering::Relaxed);
+        before
+    });
+    assert!(server.stop().0.success());
+
+    scratch.must(&["restore", "--from", "backup.sqlite3", "--data-dir", "restored"]);
+    let server = scratch.serve_with(&["--data-dir", "restored"]);
+    let key = std::fs::read_to_string(scratch.path().join("restored/admin-key")).unwrap();
+    let admin = Caller::new(&server, &key);
+    for (user, code) in before {
+        let (status, refused) = admin.issue(&coupon, &user);
+        assert_eq!(status, StatusCode::CONFLICT, "{user}: {refused}");
+        assert_eq!(refused["issuedCoupon"]["code"], code, "{user}");
+    }
 }

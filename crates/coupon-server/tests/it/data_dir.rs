@@ -21,6 +21,12 @@ fn a_directory_of_a_newer_format_is_refused_and_left_alone() {
     std::fs::write(&format, "2\n").unwrap();
     let why = scratch.refused(&["serve", "--listen", "127.0.0.1:0"]);
     assert!(why.contains("format 2") && why.contains("newer version"), "{why}");
+    std::fs::write(&format, "restoring").unwrap();
+    let why = scratch.refused(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(
+        why.contains("interrupted") && why.contains("restore again"),
+        "{why}"
+    );
     std::fs::write(&format, "1\n").unwrap();
     assert!(scratch.serve().stop().0.success());
 }

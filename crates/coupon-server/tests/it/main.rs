@@ -12,5 +12,6 @@ mod configuration;
 mod crash;
 mod data_dir;
 mod harness;
+mod log;
 mod shutdown;
 mod start;
