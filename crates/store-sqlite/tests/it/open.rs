@@ -58,7 +58,7 @@ fn somebody_elses_file_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(scene.path()).unwrap(), before);
     std::fs::write(
         scene.file("text"),
-        "not a database, though it has more than a header's length".repeat(9),
+        "not a database, though it has more than a header's length".repeat(99),
     )
     .unwrap();
     let error = open(&scene.file("text")).unwrap_err();
