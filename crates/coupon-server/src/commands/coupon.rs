@@ -97,8 +97,11 @@ fn show(shared: &Shared, options: &One) -> anyhow::Result<()> {
     let client = options.admin.client(shared)?;
     let path = format!("{PATH}/{}", options.id);
     let stats_path = format!("{path}/stats");
-    let mut coupon = converse(client.must(Method::GET, &path, None))?;
-    let stats = converse(client.must(Method::GET, &stats_path, None))?;
+    let (mut coupon, stats) = converse(async {
+        let coupon = client.must(Method::GET, &path, None).await?;
+        let stats = client.must(Method::GET, &stats_path, None).await?;
+        Ok((coupon, stats))
+    })?;
     if shared.json {
         if let Some(members) = coupon.as_object_mut() {
             members.insert("stats".to_owned(), stats);

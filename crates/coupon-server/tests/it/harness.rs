@@ -240,7 +240,13 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(server: &Server, bearer: &str) -> Self {
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        // Each conversation has a runtime of its own, and a connection must not outlive the one that it was made on.
+        let http = Client::builder()
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
         Self {
             http,
             url: server.url.clone(),
