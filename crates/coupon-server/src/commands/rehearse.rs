@@ -45,9 +45,10 @@ Examples:
 pub(crate) struct Options {
     /// Starts a server of its own, as a child process, and ends it afterwards
     ///
+    /// Whatever --server or FIRSTCOME_SERVER says is not touched.
     /// Its data goes to a scratch directory beside the report, and away after a pass; to a new directory, to be kept,
     /// with --data-dir.
-    #[arg(long = "self", conflicts_with_all = ["server", "key", "coupon"])]
+    #[arg(long = "self", conflicts_with_all = ["key", "coupon"])]
     own: bool,
 
     /// Kills that server with SIGKILL so long after the start of the load and starts it again; may be repeated

@@ -231,6 +231,12 @@ fn a_rehearsal_on_a_server_of_its_own_passes_even_if_that_is_killed() {
         judged.contains("verdict: PASS") && judged.contains("everything is sound"),
         "{judged}"
     );
-    let output = scratch.run(&["rehearse", "--self", "--data-dir", "kept"]);
+    let mut command = scratch.command(&["rehearse", "--self", "--data-dir", "kept"]);
+    let output = command
+        .env("FIRSTCOME_SERVER", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("is not empty"), "{why}");
     assert_eq!(output.status.code(), Some(2), "never on top of what is there");
 }

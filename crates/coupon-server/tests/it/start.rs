@@ -1,6 +1,6 @@
 //! The first start, and what it leaves.
 
-use crate::harness::{Caller, Scratch};
+use crate::harness::{Caller, PATIENCE, Scratch, Server};
 use reqwest::{Method, StatusCode};
 use std::os::unix::fs::PermissionsExt;
 
@@ -59,7 +59,7 @@ fn keys_from_the_environment_take_the_place_of_those_that_are_made() {
     command
         .env("FIRSTCOME_ADMIN_KEY", &key)
         .env("FIRSTCOME_JWT_SECRET", "s".repeat(40));
-    let server = crate::harness::Server::start(command);
+    let server = Server::start(command);
     assert!(!server.said.contains(&key));
     assert!(!scratch.data_dir().join("admin-key").exists());
     assert!(!scratch.data_dir().join("jwt-secret").exists());
@@ -97,4 +97,35 @@ fn a_ready_server_is_healthy_and_a_missing_one_is_not() {
     assert!(server.stop().0.success());
     let why = scratch.refused(&["healthcheck", "--server", &url]);
     assert!(why.contains("firstcome serve"), "{why}");
+}
+
+/// The names of a process's threads that have the lowest priority.
+#[cfg(target_os = "linux")]
+fn lowest_priority(server: &Server) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).unwrap();
+    let mut lowest = Vec::new();
+    for task in tasks {
+        // A thread may have ended meanwhile.
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else {
+            continue;
+        };
+        // proc(5): the name stands in parentheses; of the fields behind it the 17th is the nice value.
+        let (head, fields) = stat.rsplit_once(')').unwrap();
+        if fields.split_whitespace().nth(16) == Some("19") {
+            lowest.push(head.rsplit_once('(').unwrap().1.to_owned());
+        }
+    }
+    lowest
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_follower_has_the_lowest_priority_and_nobody_else() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let begun = std::time::Instant::now();
+    while lowest_priority(&server) != ["follower"] {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", lowest_priority(&server));
+        std::thread::yield_now();
+    }
 }
