@@ -114,8 +114,8 @@ fn copy_checked(
     if !report.differences.is_empty() {
         return Err(BackupError::Unsound(report.differences));
     }
-    // In this journal mode a commit also makes the names in the directory durable.
-    copy.pragma_update(None, "synchronous", "FULL")
+    // With EXTRA a commit syncs the directory too: the file's name is durable, and the seal cannot be undone.
+    copy.pragma_update(None, "synchronous", "EXTRA")
         .map_err(Failure::from)?;
     set_seal(&copy)?;
     Ok(Report {
