@@ -41,7 +41,11 @@ fn after_a_failed_write_or_sync_nothing_is_written_or_answered_any_more() {
                 "{fault:?}: {answer:?}"
             );
         }
-        assert_eq!(rig.board.get(first()).unwrap().issued, 2, "{fault:?}: the board shows only what is durable");
+        assert_eq!(
+            rig.board.get(first()).unwrap().issued,
+            2,
+            "{fault:?}: the board shows only what is durable"
+        );
         rig.disk.set_fault(Fault::None);
         let (writes, syncs) = (rig.disk.writes(), rig.disk.syncs());
         for _ in 0..3 {
