@@ -1,0 +1,54 @@
+//! Numbers as people read them.
+
+use crate::results::Unit;
+
+/// One number with its unit.
+pub(crate) fn shown(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => format!("{value:.2}"),
+        Unit::Times => format!("{value:.1} x"),
+        Unit::PerSecond => format!("{}/s", grouped(value)),
+        Unit::Count => grouped(value),
+        Unit::Micros => format!("{value:.1} us"),
+        Unit::Millis => format!("{value:.2} ms"),
+        Unit::Seconds => format!("{value:.2} s"),
+        Unit::Bytes => format!("{value:.1} B"),
+    }
+}
+
+/// A whole number with its digits in groups of three.
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    if value <= -0.5 {
+        text.push('-');
+    }
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_carry_their_unit_and_no_more_digits_than_they_are_worth() {
+        for (value, unit, text) in [
+            (0.847_1, Unit::Ratio, "0.85"),
+            (31.26, Unit::Times, "31.3 x"),
+            (1_234_567.8, Unit::PerSecond, "1,234,568/s"),
+            (999.0, Unit::Count, "999"),
+            (-1_000.0, Unit::Count, "-1,000"),
+            (8.44, Unit::Micros, "8.4 us"),
+            (0.304, Unit::Millis, "0.30 ms"),
+            (38.25, Unit::Bytes, "38.2 B"),
+        ] {
+            assert_eq!(shown(value, unit), text);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The table of docs/PERFORMANCE.md, made from the raw results.
+
+use crate::measure::Id;
+use crate::number::shown;
+use crate::results::{Better, Figure, Results, Series, Taken, Unit};
+use crate::statistics::Spread;
+use std::fmt::Write as _;
+
+/// How a figure stands against its goals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It reaches the aim.
+    Aim,
+    /// It reaches the least.
+    Least,
+    /// It falls short.
+    Short,
+}
+
+impl Standing {
+    /// By the median.
+    pub(crate) fn of(figure: &Figure) -> Option<Self> {
+        let median = Spread::of(&figure.values)?.median;
+        let reaches = |goal: f64| match figure.better {
+            Better::More => median >= goal,
+            Better::Less => median <= goal,
+        };
+        Some(if reaches(figure.aim.value) {
+            Self::Aim
+        } else if reaches(figure.at_least.value) {
+            Self::Least
+        } else {
+            Self::Short
+        })
+    }
+
+    /// In a word or two.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Aim => "aim reached",
+            Self::Least => "least reached",
+            Self::Short => "falls short",
+        }
+    }
+}
+
+/// Median and spread.
+pub(crate) fn spread(values: &[f64], unit: Unit) -> String {
+    match Spread::of(values) {
+        None => "no number".to_owned(),
+        Some(spread) if values.len() == 1 => shown(spread.median, unit),
+        Some(spread) => format!(
+            "{} ({} to {})",
+            shown(spread.median, unit),
+            shown(spread.least, unit),
+            shown(spread.greatest, unit)
+        ),
+    }
+}
+
+/// The whole generated part.
+pub(crate) fn render(results: &Results) -> String {
+    let mut text = String::from(
+        "| | measure | at least | aim | measured: median (spread) | what limits the rest |\n|---|---|---|---|---|---|\n",
+    );
+    for (id, taken) in &results.measures {
+        for (index, figure) in taken.found.figures.iter().enumerate() {
+            let limit = if index == 0 { id.what_limits() } else { "" };
+            row(&mut text, *id, figure, limit);
+        }
+    }
+    text.push_str("\nThe numbers behind the ratios:\n\n| | | median (spread) |\n|---|---|---|\n");
+    for (id, taken) in &results.measures {
+        for Series { name, unit, values } in &taken.found.beside {
+            let _ = writeln!(text, "| {id} | {name} | {} |", spread(values, *unit));
+        }
+    }
+    text.push_str("\nWhat was done:\n\n");
+    for (id, taken) in &results.measures {
+        for note in &taken.found.notes {
+            let _ = writeln!(text, "- {id}: {note}");
+        }
+    }
+    machines(&mut text, results);
+    text
+}
+
+fn row(text: &mut String, id: Id, figure: &Figure, limit: &str) {
+    let standing = Standing::of(figure).map_or("no number", Standing::text);
+    let _ = writeln!(
+        text,
+        "| {id} | {} | {} | {} | {}; {standing} | {limit} |",
+        figure.name,
+        figure.at_least.text,
+        figure.aim.text,
+        spread(&figure.values, figure.unit)
+    );
+}
+
+/// One line for each run, with the measures that come from it.
+fn machines(text: &mut String, results: &Results) {
+    text.push_str("\nMeasured on:\n\n");
+    let mut runs: Vec<(&Taken, Vec<String>)> = Vec::new();
+    for (id, taken) in &results.measures {
+        match runs.iter_mut().find(|(run, _)| run.taken_at == taken.taken_at) {
+            Some((_, ids)) => ids.push(id.to_string()),
+            None => runs.push((taken, vec![id.to_string()])),
+        }
+    }
+    for (taken, ids) in runs {
+        let quick = if taken.quick {
+            " (a quick run: these numbers mean little)"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "- {}, {}: {}{quick}",
+            ids.join(" "),
+            taken.taken_at,
+            taken.machine.line()
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+    use crate::results::{Found, Goal};
+
+    fn figure(better: Better, at_least: f64, aim: f64, values: &[f64]) -> Figure {
+        Figure {
+            name: "rate / baseline's".to_owned(),
+            unit: Unit::Ratio,
+            better,
+            at_least: Goal::new("0.70", at_least),
+            aim: Goal::new("0.85", aim),
+            values: values.to_vec(),
+        }
+    }
+
+    fn taken(at: &str, figures: Vec<Figure>) -> Taken {
+        Taken {
+            taken_at: at.to_owned(),
+            machine: Machine {
+                cores: 2,
+                processor: "A CPU".to_owned(),
+                kernel: "Linux 6".to_owned(),
+                file_system: "ext4".to_owned(),
+                load_average: 0.5,
+                syncs_per_second: 8_000.0,
+                sync_us: 120.0,
+                full_sync_us: 170.0,
+            },
+            quick: false,
+            found: Found {
+                figures,
+                beside: vec![Series {
+                    name: "rate".to_owned(),
+                    unit: Unit::PerSecond,
+                    values: vec![50_000.0],
+                }],
+                notes: vec!["audited".to_owned()],
+            },
+        }
+    }
+
+    #[test]
+    fn a_figure_is_judged_by_its_median_and_the_way_that_is_good() {
+        for (better, values, standing) in [
+            (Better::More, &[0.1, 0.86, 0.9][..], Standing::Aim),
+            (Better::More, &[0.70], Standing::Least),
+            (Better::More, &[0.69], Standing::Short),
+            (Better::Less, &[0.70], Standing::Least),
+            (Better::Less, &[0.71], Standing::Short),
+        ] {
+            let aim = if better == Better::More { 0.85 } else { 0.5 };
+            assert_eq!(
+                Standing::of(&figure(better, 0.70, aim, values)),
+                Some(standing),
+                "{values:?}"
+            );
+        }
+        assert_eq!(Standing::of(&figure(Better::More, 0.7, 0.8, &[])), None);
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_figure_with_its_spread_and_one_line_for_each_run() {
+        let mut results = Results::default();
+        let more = figure(Better::More, 0.70, 0.85, &[0.80, 0.78, 0.83]);
+        let none = figure(Better::More, 0.70, 0.85, &[]);
+        results.measures.insert(Id::P4, taken("later", vec![none]));
+        results.measures.insert(Id::P1, taken("once", vec![more.clone()]));
+        results.measures.insert(Id::P10, taken("once", vec![more]));
+        let text = render(&results);
+        assert!(
+            text.contains("| P1 | rate / baseline's | 0.70 | 0.85 | 0.80 (0.78 to 0.83); least reached |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| P4 | rate / baseline's | 0.70 | 0.85 | no number; no number |"),
+            "{text}"
+        );
+        assert!(text.contains("| P1 | rate | 50,000/s |"), "{text}");
+        assert!(
+            text.contains("- P1 P10, once: 2 cores of A CPU, Linux 6, ext4, 8000 fdatasync a second"),
+            "{text}"
+        );
+        assert!(
+            text.find("| P4 |") < text.find("| P10 |"),
+            "in the order of the specification"
+        );
+    }
+}
