@@ -99,8 +99,11 @@ pub fn a_crowd_on_every_loop_gets_exactly_what_there_is(harness: &mut dyn Ledger
         for (who, grant) in holders {
             assert_eq!(winners[&grant.position], who, "the answer was the truth");
         }
-        let stats = counter.combiner.stats();
-        assert_eq!((stats.waiting, stats.requests), (0, 1_602));
+        assert_eq!(
+            counter.combiner.stats().requests,
+            1_602,
+            "each was committed once"
+        );
     });
 }
 

@@ -120,3 +120,18 @@ pub fn nothing_is_asked_before_the_future_is_polled(harness: &mut dyn LedgerHarn
         assert_eq!(counter.combiner.stats().requests, 3);
     });
 }
+
+pub fn nobody_waits_once_everyone_is_answered(harness: &mut dyn LedgerHarness) {
+    Counter::serve(harness, async |counter| {
+        let coupon = counter.create(terms(0)).await;
+        counter.gate.shut();
+        let waiting = enqueue(counter, coupon, 0..40).await;
+        assert!(counter.combiner.stats().waiting >= 40);
+        counter.gate.open();
+        join_all(waiting).await;
+        // The owner counts itself idle a moment after the answers have left.
+        while counter.combiner.stats().waiting > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
