@@ -138,11 +138,13 @@ impl Page<'_> {
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counters(name, help, [(Vec::new(), value)])
+        let family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(family)
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
-        self.gauges(name, help, [(Vec::new(), value)])
+        let family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(family)
     }
 }
 
@@ -180,7 +182,7 @@ impl Scrape {
         let bounds = LATENCY_BUCKETS_US
             .iter()
             .map(|&end| std::time::Duration::from_micros(end).as_secs_f64())
-            .chain([f64::MAX]);
+            .chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         page.0
             .encode_descriptor(

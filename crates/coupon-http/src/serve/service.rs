@@ -13,7 +13,7 @@ use crate::trace;
 use axum::extract::MatchedPath;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -54,7 +54,7 @@ impl Front {
     ) -> Result<Response<HallBody>, Infallible> {
         let station = Arc::clone(&self.station);
         let _in_flight = station.meter.request_came();
-        watch.request_began();
+        watch.request_began(!request.body().is_end_stream());
         let request_id = station.request_ids.of(request.headers());
         let span = trace::span(request.headers(), &request_id);
         let mut answered = if span.is_disabled() {

@@ -80,9 +80,10 @@ impl Watch {
         self.overdue.load(Ordering::Relaxed).then(|| self.phase())
     }
 
-    pub(super) fn request_began(&self) {
+    /// The head of a request has arrived, and whether a body is to follow.
+    pub(super) fn request_began(&self, body_follows: bool) {
         self.overdue.store(false, Ordering::Relaxed);
-        self.enter(Phase::Body);
+        self.enter(if body_follows { Phase::Body } else { Phase::Work });
     }
 
     pub(super) fn request_ended(&self) {

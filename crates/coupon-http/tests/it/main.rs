@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod client;
 mod document;
+mod gate;
 mod house;
 mod idempotency;
 mod issuing;
