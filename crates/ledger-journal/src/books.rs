@@ -181,7 +181,11 @@ impl Books {
                 if let Some(record) = &record {
                     self.revise(record);
                 }
-                let decided_at = if changed { coupon.revised_at } else { clock };
+                let standing = self
+                    .coupons
+                    .get(&coupon.id)
+                    .map_or(Standing::NONE, |book| book.standing);
+                let decided_at = standing.judged_time(clock).max(coupon.revised_at);
                 (
                     CommandOutcome::Done {
                         coupon,

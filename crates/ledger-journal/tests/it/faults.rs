@@ -74,12 +74,14 @@ fn the_next_life_knows_what_became_of_an_indeterminate_issue_and_keeps_it_throug
         for keep in [Keep::Everything, Keep::Synced, Keep::Some(1), Keep::Some(2)] {
             let mut witness = Witness::default();
             let (rig, _store) = until_the_fault(fault, &mut witness);
-            assert!(!witness.ask(&rig, vec![issue(first(), 3)]));
+            // Larger than a sector: what is written next to it must not happen to write it again.
+            let crowd: Vec<_> = (3..43).map(|number| issue(first(), number)).collect();
+            assert!(!witness.ask(&rig, crowd.clone()));
             let rig = rig.crash(keep).unwrap();
             witness.examine(&rig);
             // Asked again, the user learns the truth; and the truth must be durable, although the kernel may think
             // that the pages of the failed sync are clean.
-            assert!(witness.ask(&rig, vec![issue(first(), 3)]));
+            assert!(witness.ask(&rig, crowd));
             let rig = rig.crash(Keep::Synced).unwrap();
             witness.examine(&rig);
         }
