@@ -51,7 +51,7 @@ pub struct CreateCouponBody {
     pub closes_at: Time,
     /// How many, 1 to 2^32-1, or null for unlimited.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(value_type = Option<u32>, required = true, minimum = 1, examples(1000))]
+    #[schema(value_type = Option<u64>, required = true, minimum = 1, examples(1000))]
     pub quantity: Option<Whole>,
     /// When every issued one expires, at or after `closesAt`. Exactly one of this and `validFor`.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub struct ChangeCouponBody {
     pub closes_at: Option<Time>,
     /// How many, not below what is issued, or null for unlimited.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u32>, required = false, minimum = 1)]
+    #[schema(value_type = Option<u64>, required = false, minimum = 1)]
     pub quantity: Option<Option<Whole>>,
     /// When those not yet issued will expire. At most one of this and `validFor`.
     #[serde(default, deserialize_with = "not_null")]
@@ -144,7 +144,7 @@ pub struct ChangeCouponBody {
 #[serde(rename_all = "camelCase")]
 pub struct AdminCoupon {
     /// Its id, counted from 1.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub id: u32,
     /// Its name.
     #[schema(value_type = String, examples("Opening day"))]
@@ -156,19 +156,22 @@ pub struct AdminCoupon {
     /// The first instant after the issue window.
     pub closes_at: Time,
     /// How many there are, or null when unlimited.
-    #[schema(examples(1000))]
+    #[schema(value_type = Option<u64>, required = true, examples(1000))]
     pub quantity: Option<u32>,
     /// How many are issued.
-    #[schema(examples(17))]
+    #[schema(value_type = u64, examples(17))]
     pub issued: u32,
     /// How many are left, or null when unlimited.
-    #[schema(examples(983))]
+    #[schema(value_type = Option<u64>, required = true, examples(983))]
     pub remaining: Option<u32>,
     /// When every issued one expires, unless `validFor` says.
+    #[schema(required = true)]
     pub expires_at: Option<Time>,
     /// How long after its issue one expires, unless `expiresAt` says.
+    #[schema(required = true)]
     pub valid_for: Option<Duration>,
     /// What redeeming gives.
+    #[schema(required = true)]
     pub discount: Option<Discount>,
     /// The smallest order it can be redeemed on, in minor units.
     #[schema(examples(0))]
@@ -190,13 +193,14 @@ pub struct AdminCoupon {
     /// Whether an administrator has paused it.
     pub paused: bool,
     /// When an administrator closed it for good.
+    #[schema(required = true)]
     pub closed_at: Option<Time>,
     /// When it was created.
     pub created_at: Time,
     /// When it was last changed.
     pub revised_at: Time,
     /// How often its facts have been set; also its `ETag`.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub revision: u32,
 }
 
@@ -223,15 +227,17 @@ pub struct Refusals {
 #[serde(rename_all = "camelCase")]
 pub struct CouponStats {
     /// Which coupon.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub coupon_id: u32,
     /// Where it stands.
     pub state: CouponState,
     /// How many there are, or null when unlimited.
+    #[schema(value_type = Option<u64>, required = true)]
     pub quantity: Option<u32>,
     /// Issued, exact, by ledger and store.
     pub issued: u64,
     /// How many are left, or null when unlimited.
+    #[schema(value_type = Option<u64>, required = true)]
     pub remaining: Option<u32>,
     /// Of the issued, on their way to the store.
     pub pending: u64,
@@ -244,10 +250,13 @@ pub struct CouponStats {
     /// Taken back by an administrator.
     pub revoked: u64,
     /// From the opening to the last issue, once it is sold out.
+    #[schema(required = true)]
     pub time_to_sell_out: Option<Duration>,
     /// When the first was issued.
+    #[schema(required = true)]
     pub first_issued_at: Option<Time>,
     /// When the last was issued.
+    #[schema(required = true)]
     pub last_issued_at: Option<Time>,
     /// Refusals by reason that this server alone has given since its start.
     pub refusals_by_this_server: Refusals,

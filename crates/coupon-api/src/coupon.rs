@@ -160,7 +160,7 @@ pub struct DiscountBody {
 #[serde(rename_all = "camelCase")]
 pub struct PublicCoupon {
     /// Its id.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub id: u32,
     /// Its name.
     #[schema(value_type = String, examples("Opening day"))]
@@ -172,6 +172,7 @@ pub struct PublicCoupon {
     /// The first instant after the issue window.
     pub closes_at: Time,
     /// What redeeming gives.
+    #[schema(required = true)]
     pub discount: Option<Discount>,
     /// The smallest order it can be redeemed on, in minor units.
     #[schema(examples(0))]
@@ -181,11 +182,11 @@ pub struct PublicCoupon {
     pub currency: Box<str>,
     /// How many there are, null when unlimited; absent unless the coupon shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u32>, required = false, examples(1000))]
+    #[schema(value_type = Option<u64>, required = false, examples(1000))]
     pub quantity: Option<Option<u32>>,
     /// How many are left, null when unlimited; absent unless the coupon shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<u32>, required = false, examples(983))]
+    #[schema(value_type = Option<u64>, required = false, examples(983))]
     pub remaining: Option<Option<u32>>,
 }
 
@@ -194,7 +195,7 @@ pub struct PublicCoupon {
 #[serde(rename_all = "camelCase")]
 pub struct CouponTime {
     /// Which coupon.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub coupon_id: u32,
     /// What the judging clock says.
     pub now: Time,

@@ -9,11 +9,10 @@ use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// What an issue request says: nothing for a user, whose token names them, and the user for a service.
-///
-/// serde's derive also reads a struct from an array; whoever reads this from JSON must see to it that it is an object.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssueBody {
+    // serde's derive also reads a struct from an array; whoever reads this must see to it that it is an object.
     /// For whom: 1 to 128 bytes of UTF-8 without control or bidirectional-control characters. Required of services
     /// and administrators, unknown for users.
     #[serde(default, deserialize_with = "not_null")]
@@ -103,13 +102,13 @@ pub struct IssuedCoupon<'a> {
     /// `{couponId}-{position}`.
     pub id: IssuedCouponIdText,
     /// Which coupon.
-    #[schema(examples(1))]
+    #[schema(value_type = u64, examples(1))]
     pub coupon_id: u32,
     /// Whose.
     #[schema(examples("user-1"))]
     pub user_id: Cow<'a, str>,
     /// The place in the order of issue, from 1.
-    #[schema(examples(17))]
+    #[schema(value_type = u64, examples(17))]
     pub position: u32,
     /// The code that stands on the coupon.
     pub code: CodeText,
@@ -120,8 +119,10 @@ pub struct IssuedCoupon<'a> {
     /// The first instant at which it can no longer be redeemed.
     pub expires_at: Time,
     /// When it was redeemed.
+    #[schema(required = true)]
     pub redeemed_at: Option<Time>,
     /// The order on which it was redeemed.
+    #[schema(required = true)]
     pub order_id: Option<Cow<'a, str>>,
 }
 

@@ -43,6 +43,7 @@ pub struct ApiKey {
     /// When it was made.
     pub created_at: Time,
     /// When it was revoked.
+    #[schema(required = true)]
     pub revoked_at: Option<Time>,
 }
 
@@ -61,6 +62,7 @@ pub struct NewApiKey {
     /// When it was made.
     pub created_at: Time,
     /// When it was revoked.
+    #[schema(required = true)]
     pub revoked_at: Option<Time>,
     /// The whole key, to be sent as `Authorization: Bearer ...`. Shown once; the server keeps only a hash.
     #[schema(examples("fck_4f1c2a9b7d3e5f60_W3Qp1bq6J0mJ8g5m3m0cYw5o8oJ1k1mJ0Vbq2l0yTgA"))]

@@ -11,6 +11,7 @@ pub struct IssuedCouponPage<'a> {
     /// The page.
     pub data: Vec<IssuedCoupon<'a>>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
@@ -21,6 +22,7 @@ pub struct AdminCouponPage {
     /// The page.
     pub data: Vec<AdminCoupon>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
@@ -31,5 +33,6 @@ pub struct ApiKeyPage {
     /// The page.
     pub data: Vec<ApiKey>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }

@@ -7,6 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Puts a ledger behind another.
+pub(crate) type Wrap = Box<dyn FnOnce(Arc<dyn IssueLedger>) -> Arc<dyn IssueLedger>>;
+
 /// A ledger that commits only while its gate is open.
 pub(crate) struct Gated {
     behind: Arc<dyn IssueLedger>,
@@ -20,10 +23,7 @@ pub(crate) struct Gatekeeper {
     arrived: mpsc::Receiver<()>,
 }
 
-pub(crate) fn gate() -> (
-    Gatekeeper,
-    impl FnOnce(Arc<dyn IssueLedger>) -> Arc<dyn IssueLedger>,
-) {
+pub(crate) fn gate() -> (Gatekeeper, Wrap) {
     let (gate, behind_gate) = watch::channel(true);
     let (sender, arrived) = mpsc::channel();
     let wrap = move |behind| -> Arc<dyn IssueLedger> {
@@ -33,7 +33,7 @@ pub(crate) fn gate() -> (
             arrived: sender,
         })
     };
-    (Gatekeeper { gate, arrived }, wrap)
+    (Gatekeeper { gate, arrived }, Box::new(wrap))
 }
 
 impl Gatekeeper {
@@ -85,16 +85,11 @@ pub(crate) struct Failing {
     error: LedgerError,
 }
 
-pub(crate) fn failing(
-    error: LedgerError,
-) -> (
-    Arc<AtomicBool>,
-    impl FnOnce(Arc<dyn IssueLedger>) -> Arc<dyn IssueLedger>,
-) {
+pub(crate) fn failing(error: LedgerError) -> (Arc<AtomicBool>, Wrap) {
     let fails = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&fails);
     let wrap = move |behind| -> Arc<dyn IssueLedger> { Arc::new(Failing { behind, fails, error }) };
-    (switch, wrap)
+    (switch, Box::new(wrap))
 }
 
 #[async_trait]

@@ -1,4 +1,9 @@
 //! The front hall through real sockets: the real router, the real loops, and the reference ledger and store behind.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop"
+)]
 
 mod admin;
 mod bad_input;

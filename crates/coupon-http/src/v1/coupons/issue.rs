@@ -23,7 +23,7 @@ use std::sync::Arc;
     operation_id = "issueCoupon",
     security(("userToken" = []), ("apiKey" = ["issue"])),
     params(
-        ("couponId" = u32, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
     ),
     request_body(content = IssueBody, content_type = "application/json"),

@@ -21,7 +21,7 @@ use std::sync::Arc;
     security(("apiKey" = ["admin"])),
     params(
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
     ),
     responses(
         (status = 200, description = "A page", body = AdminCouponPage),
