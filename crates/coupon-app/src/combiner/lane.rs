@@ -50,6 +50,12 @@ impl Lane {
         }
     }
 
+    /// How many places are taken on this lane, so that the examination can tell that none is left over.
+    #[cfg(feature = "contract")]
+    pub(crate) fn taken(&self) -> usize {
+        self.lane.state().slots.len()
+    }
+
     /// Reads what has been decided.
     pub async fn look(&self, look: Look) -> Result<Seen, LedgerError> {
         match self.ask(Request::Look(Box::new(look))).await? {

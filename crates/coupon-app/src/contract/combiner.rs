@@ -38,6 +38,7 @@ macro_rules! combiner_contract {
                 who_waits_together_is_committed_together
                 nothing_is_asked_before_the_future_is_polled
                 nobody_waits_once_everyone_is_answered
+                a_lone_request_waits_for_nobody
             }
             waiters {
                 one_wake_up_tells_a_whole_lane

@@ -1,6 +1,7 @@
 //! What the desk is asked, over any store: the merge of ledger and store at every stage of the follower.
 
 pub mod follower;
+pub mod meanwhile;
 pub mod pages;
 pub mod single;
 pub mod wallet;
@@ -21,6 +22,10 @@ macro_rules! desk_contract {
         $crate::contract_cases! { desk, $harness;
             follower {
                 the_follower_carries_everything_and_ends_with_the_ledger
+            }
+            meanwhile {
+                what_arrives_between_two_questions_is_shown_once
+                what_the_store_knows_better_is_not_shown_as_the_ledger_knew_it
             }
             pages {
                 the_list_runs_on_across_store_and_ledger

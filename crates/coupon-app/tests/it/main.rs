@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test code: what fails here fails the test")]
 
+mod board;
 mod combiner;
 mod desk;
 mod follow;

@@ -3,6 +3,7 @@
 use crate::{Answer, Health, IssueLedger, LedgerError, Request};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::watch;
 
 pub(super) struct GatedLedger {
@@ -10,6 +11,7 @@ pub(super) struct GatedLedger {
     shut: watch::Sender<bool>,
     /// Sizes of the batches that have come to the gate.
     arrived: watch::Sender<Vec<usize>>,
+    last_arrival: Mutex<Instant>,
     accident: Mutex<Accident>,
 }
 
@@ -29,6 +31,7 @@ impl GatedLedger {
             inner,
             shut: watch::Sender::new(false),
             arrived: watch::Sender::new(Vec::new()),
+            last_arrival: Mutex::new(Instant::now()),
             accident: Mutex::new(Accident::None),
         }
     }
@@ -50,6 +53,11 @@ impl GatedLedger {
         self.arrived.borrow().clone()
     }
 
+    /// When the last batch came to the gate.
+    pub(super) fn last_arrival(&self) -> Instant {
+        *self.last_arrival.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until so many batches have come to the gate.
     pub(super) async fn arrived(&self, batches: usize) {
         let mut arrived = self.arrived.subscribe();
@@ -60,6 +68,7 @@ impl GatedLedger {
 #[async_trait]
 impl IssueLedger for GatedLedger {
     async fn commit(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) {
+        *self.last_arrival.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let size = requests.len();
         self.arrived.send_modify(|sizes| sizes.push(size));
         let mut shut = self.shut.subscribe();

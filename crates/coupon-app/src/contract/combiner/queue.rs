@@ -6,6 +6,7 @@ use crate::contract::{terms, user};
 use crate::{Answer, LedgerError, Pending, Reason, Reply, limits};
 use coupon_core::{CouponId, Outcome};
 use futures_util::future::{join_all, poll_immediate};
+use std::time::{Duration, Instant};
 
 fn position(answer: Answer) -> u32 {
     let Ok(Reply::Issue(Outcome::Issued(grant))) = answer else {
@@ -41,6 +42,7 @@ pub fn a_full_queue_refuses_at_once_and_those_who_wait_are_answered(harness: &mu
                 matches!(refused, Some(Err(LedgerError::Unavailable(Reason::QueueFull)))),
                 "{refused:?}"
             );
+            assert_eq!(lane.taken(), 0, "who was refused leaves no place behind");
         }
         counter.gate.open();
         let answers = join_all(waiting).await;
@@ -133,5 +135,23 @@ pub fn nobody_waits_once_everyone_is_answered(harness: &mut dyn LedgerHarness) {
         while counter.combiner.stats().waiting > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+pub fn a_lone_request_waits_for_nobody(harness: &mut dyn LedgerHarness) {
+    Counter::serve(harness, async |counter| {
+        let coupon = counter.create(terms(0)).await;
+        let lane = counter.lane();
+        // However busy the machine is, one of many comes through at once, unless the combiner itself holds it back.
+        let mut quickest = Duration::MAX;
+        for n in 0..20_000 {
+            let asked = Instant::now();
+            lane.ask(ask(coupon, &user(n % 50), None)).await.unwrap();
+            quickest = quickest.min(counter.gate.last_arrival().saturating_duration_since(asked));
+            if quickest < Duration::from_micros(200) {
+                return;
+            }
+        }
+        panic!("the quickest of 20,000 lone requests came to the ledger after {quickest:?}");
     });
 }

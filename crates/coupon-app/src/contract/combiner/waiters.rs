@@ -103,58 +103,59 @@ fn run_the_woken(waiters: &mut [Waiter]) -> Vec<usize> {
         .collect()
 }
 
-fn with_five(harness: &mut dyn LedgerHarness, case: impl AsyncFnOnce(&Lanes<'_>, Vec<Waiter>)) {
+fn with_five(harness: &mut dyn LedgerHarness, case: impl AsyncFnOnce(&Lanes<'_>, &mut Vec<Waiter>)) {
     Counter::serve(harness, async |counter| {
         let coupon = counter.create(terms(0)).await;
         let lanes = Lanes {
             counter,
             lane: counter.lane(),
         };
-        let waiters = five_wait(&lanes, coupon).await;
-        case(&lanes, waiters).await;
-        // The lane works on, with nothing left over in it.
+        let mut waiters = five_wait(&lanes, coupon).await;
+        case(&lanes, &mut waiters).await;
+        drop(waiters);
+        assert_eq!(lanes.lane.taken(), 0, "no place is left over");
         let answer = lanes.lane.ask(ask(coupon, &user(200), None)).await;
         assert!(
             matches!(answer, Ok(Reply::Issue(Outcome::Issued(_)))),
-            "{answer:?}"
+            "the lane works on: {answer:?}"
         );
     });
 }
 
 pub fn one_wake_up_tells_a_whole_lane(harness: &mut dyn LedgerHarness) {
-    with_five(harness, async |lanes, mut waiters| {
+    with_five(harness, async |lanes, waiters| {
         lanes.settled().await;
         let woken = waiters.iter().filter(|one| one.is_woken()).count();
         assert_eq!(woken, 1, "the owner wakes one; that one wakes the others");
-        assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+        assert_eq!(run_the_woken(waiters), [0; 0]);
     });
 }
 
 pub fn whoever_gives_up_while_waiting_leaves_the_others_their_answers(harness: &mut dyn LedgerHarness) {
     for gone in 0..5 {
-        with_five(harness, async |lanes, mut waiters| {
+        with_five(harness, async |lanes, waiters| {
             waiters[gone].give_up();
             lanes.settled().await;
-            assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+            assert_eq!(run_the_woken(waiters), [0; 0]);
         });
     }
 }
 
 pub fn whoever_gives_up_after_being_woken_wakes_the_others(harness: &mut dyn LedgerHarness) {
-    with_five(harness, async |lanes, mut waiters| {
+    with_five(harness, async |lanes, waiters| {
         lanes.settled().await;
         let woken = waiters.iter().position(Waiter::is_woken).unwrap();
         waiters[woken].give_up();
-        assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+        assert_eq!(run_the_woken(waiters), [0; 0]);
     });
 }
 
 pub fn whoever_gives_up_after_the_answer_but_before_being_told_harms_nobody(harness: &mut dyn LedgerHarness) {
     for gone in 0..5 {
-        with_five(harness, async |lanes, mut waiters| {
+        with_five(harness, async |lanes, waiters| {
             lanes.settled().await;
             waiters[gone].give_up();
-            assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+            assert_eq!(run_the_woken(waiters), [0; 0]);
         });
     }
 }
@@ -162,7 +163,7 @@ pub fn whoever_gives_up_after_the_answer_but_before_being_told_harms_nobody(harn
 pub fn all_may_give_up_but_one(harness: &mut dyn LedgerHarness) {
     for left in 0..5 {
         for before in [true, false] {
-            with_five(harness, async |lanes, mut waiters| {
+            with_five(harness, async |lanes, waiters| {
                 if !before {
                     lanes.settled().await;
                 }
@@ -170,15 +171,15 @@ pub fn all_may_give_up_but_one(harness: &mut dyn LedgerHarness) {
                     waiters[n].give_up();
                 }
                 lanes.settled().await;
-                assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+                assert_eq!(run_the_woken(waiters), [0; 0]);
             });
         }
     }
 }
 
 pub fn what_was_asked_happens_even_if_everyone_gives_up(harness: &mut dyn LedgerHarness) {
-    with_five(harness, async |lanes, mut waiters| {
-        for waiter in &mut waiters {
+    with_five(harness, async |lanes, waiters| {
+        for waiter in waiters.iter_mut() {
             waiter.give_up();
         }
         lanes.settled().await;
@@ -193,9 +194,9 @@ pub fn what_was_asked_happens_even_if_everyone_gives_up(harness: &mut dyn Ledger
 }
 
 pub fn a_waiter_that_moved_to_another_task_is_woken_there(harness: &mut dyn LedgerHarness) {
-    with_five(harness, async |lanes, mut waiters| {
+    with_five(harness, async |lanes, waiters| {
         let mut moved = Vec::new();
-        for waiter in &mut waiters {
+        for waiter in waiters.iter_mut() {
             moved.push(std::mem::take(&mut waiter.woken));
             assert!(
                 waiter.poll().is_none(),
@@ -203,7 +204,7 @@ pub fn a_waiter_that_moved_to_another_task_is_woken_there(harness: &mut dyn Ledg
             );
         }
         lanes.settled().await;
-        assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+        assert_eq!(run_the_woken(waiters), [0; 0]);
         let old = moved
             .iter()
             .filter(|woken| woken.times.load(Ordering::SeqCst) > 0);
@@ -214,11 +215,11 @@ pub fn a_waiter_that_moved_to_another_task_is_woken_there(harness: &mut dyn Ledg
 pub fn a_waiter_that_is_polled_without_having_been_woken_tells_its_neighbours(
     harness: &mut dyn LedgerHarness,
 ) {
-    with_five(harness, async |lanes, mut waiters| {
+    with_five(harness, async |lanes, waiters| {
         lanes.settled().await;
         let idle = waiters.iter().position(|one| !one.is_woken()).unwrap();
         assert!(waiters[idle].poll().is_some());
         waiters[idle].give_up();
-        assert_eq!(run_the_woken(&mut waiters), [0; 0]);
+        assert_eq!(run_the_woken(waiters), [0; 0]);
     });
 }
