@@ -31,9 +31,11 @@ impl CouponStore for Arriving {
     }
 
     async fn issued_coupon(&self, id: IssuedCouponId) -> Result<Option<IssuedCoupon>, StoreError> {
-        let found = self.coupons.issued_coupon(id).await;
-        self.arrive().await?;
-        found
+        let found = self.coupons.issued_coupon(id).await?;
+        if found.is_none() {
+            self.arrive().await?;
+        }
+        Ok(found)
     }
 
     async fn issued_coupons(
