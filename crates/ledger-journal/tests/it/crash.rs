@@ -138,3 +138,20 @@ fn a_crash_in_the_middle_of_recovery_loses_nothing_either() {
         }
     }
 }
+
+#[test]
+fn a_segment_stays_until_the_store_has_its_last_batch() {
+    let mut witness = Witness::default();
+    let mut rig = Rig::fresh();
+    for batch in script() {
+        assert!(witness.ask(&rig, batch));
+    }
+    let segments = rig.disk.creates();
+    assert!(segments >= 3, "the workload rolls into further segments");
+    let batches = rig.ledger.outbox().durable();
+    for _ in 0..batches {
+        rig.carry(1).unwrap();
+        rig = rig.crash(Keep::Synced).unwrap();
+        witness.examine(&rig);
+    }
+}
