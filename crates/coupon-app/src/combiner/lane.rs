@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// One event loop's way into the combiner. Cheap to clone; clones share the lane.
+///
+/// A [`Pending`] of a lane must be polled when it is woken, or dropped: one that is woken and then held unpolled keeps its
+/// neighbours waiting until the lane's next answers come.
 #[derive(Clone, Debug)]
 pub struct Lane {
     shared: Arc<Shared>,
