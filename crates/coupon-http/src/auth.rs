@@ -19,6 +19,8 @@ use crate::error::Problem;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+const SCHEME: &str = "Bearer ";
+
 /// The bearer credential of a request (RFC 6750; the scheme's name is of no particular case).
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -27,8 +29,9 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         return Err(Problem::InvalidCredentials);
     }
     let text = value.to_str().map_err(|_not_ascii| Problem::InvalidCredentials)?;
-    let (scheme, credential) = text.split_once(' ').ok_or(Problem::InvalidCredentials)?;
-    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
+    let scheme = text.get(..SCHEME.len()).ok_or(Problem::InvalidCredentials)?;
+    let credential = &text[SCHEME.len()..];
+    if scheme.eq_ignore_ascii_case(SCHEME) && !credential.is_empty() {
         Ok(credential)
     } else {
         Err(Problem::InvalidCredentials)

@@ -23,7 +23,7 @@ use coupon_app::{IssueRequest, LedgerError};
 use coupon_core::{CouponId, Outcome, UserId};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use hyper::body::Body;
 use std::borrow::Cow;
 use std::time::Instant;
@@ -31,12 +31,13 @@ use std::time::Instant;
 /// The route as the document names it.
 pub(crate) const ROUTE: &str = "/v1/coupons/{couponId}/issues";
 
-/// The coupon of a request that takes the fast path. Only ids in plain digits do; the router knows the rest.
-pub(crate) fn fast_path(method: &Method, path: &str) -> Option<Option<CouponId>> {
-    if method != Method::POST {
+/// The coupon of a request that takes the fast path (`None` within when there can be none). Only ids in plain digits
+/// do; the router knows the rest.
+pub(crate) fn fast_path(method: &Method, uri: &Uri) -> Option<Option<CouponId>> {
+    if *method != Method::POST || uri.query().is_some() {
         return None;
     }
-    let id = path.strip_prefix("/v1/coupons/")?.strip_suffix("/issues")?;
+    let id = uri.path().strip_prefix("/v1/coupons/")?.strip_suffix("/issues")?;
     let plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| id.parse().ok())
 }
@@ -69,11 +70,11 @@ pub(crate) async fn issue<'s, B>(
     coupon: Option<CouponId>,
     head: &Parts,
     body: B,
+    began: Instant,
 ) -> Ended<'s>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let began = Instant::now();
     let mut rate = None;
     let mut end = IssueEnd::Rejected;
     let result = decide(station, watch, coupon, head, body, &mut rate, &mut end).await;
@@ -127,14 +128,17 @@ where
     match outcome {
         Outcome::Issued(grant) => {
             *end = IssueEnd::Issued;
-            Ok(created(&station.granted(coupon, &user, grant, grant.issued_at)))
+            Ok(created(
+                station,
+                &station.granted(coupon, &user, grant, grant.issued_at),
+            ))
         }
         Outcome::AlreadyIssued {
             grant,
             same_key: true,
         } => {
             *end = IssueEnd::Replayed;
-            let mut response = created(&station.granted(coupon, &user, grant, grant.issued_at));
+            let mut response = created(station, &station.granted(coupon, &user, grant, grant.issued_at));
             response.headers_mut().insert(IDEMPOTENT_REPLAYED, TRUE);
             Ok(response)
         }
@@ -218,10 +222,9 @@ fn user_of(caller: &Caller, body: &[u8]) -> Result<UserId, Problem> {
     }
 }
 
-fn created(issued: &IssuedCoupon<'_>) -> Response<HallBody> {
-    let mut body = Vec::with_capacity(IssuedCoupon::USUAL_LENGTH);
-    issued.write_json(&mut body);
-    let mut response = Response::new(HallBody::Whole(Bytes::from(body)));
+fn created(station: &Station, issued: &IssuedCoupon<'_>) -> Response<HallBody> {
+    let body = station.ink.write(|out| issued.write_json(out));
+    let mut response = Response::new(HallBody::Whole(body));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

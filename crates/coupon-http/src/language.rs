@@ -22,16 +22,13 @@ impl Language {
         for range in texts.flat_map(|text| text.split(',')) {
             let mut parts = range.split(';').map(str::trim);
             let tag = parts.next().unwrap_or_default();
-            let language = match tag
-                .split('-')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-                .as_str()
-            {
-                "ko" => Self::Korean,
-                "en" => Self::English,
-                _ => continue,
+            let primary = tag.split('-').next().unwrap_or_default();
+            let language = if primary.eq_ignore_ascii_case("ko") {
+                Self::Korean
+            } else if primary.eq_ignore_ascii_case("en") {
+                Self::English
+            } else {
+                continue;
             };
             let weight = parts
                 .find_map(|part| part.strip_prefix("q="))

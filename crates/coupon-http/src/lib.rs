@@ -18,6 +18,7 @@ mod error;
 mod extract;
 mod hall;
 mod idempotency;
+mod ink;
 mod issue;
 mod json;
 mod language;

@@ -140,9 +140,9 @@ impl Meter {
     }
 
     /// A request came in; it is in flight until the guard is dropped.
-    pub(crate) fn request_came(self: &std::sync::Arc<Self>) -> InFlight {
+    pub(crate) fn request_came(&self) -> InFlight<'_> {
         shift(&self.in_flight, 1);
-        InFlight(std::sync::Arc::clone(self))
+        InFlight(self)
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -161,9 +161,9 @@ impl Meter {
 
 /// A request in flight.
 #[derive(Debug)]
-pub(crate) struct InFlight(std::sync::Arc<Meter>);
+pub(crate) struct InFlight<'m>(&'m Meter);
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         shift(&self.0.in_flight, -1);
     }

@@ -1,6 +1,7 @@
 //! `x-request-id`: by which a client, a log line and a trace find each other.
 
 use crate::auth;
+use crate::ink::Ink;
 use crate::limits::REQUEST_ID_BYTES;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,14 +29,14 @@ impl RequestIds {
     }
 
     /// The client's own id, if it is a sane one, or a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
+    pub(crate) fn of(&self, headers: &HeaderMap, ink: &Ink) -> HeaderValue {
         match headers.get(X_REQUEST_ID) {
             Some(given) if is_sane(given.as_bytes()) => given.clone(),
-            _ => self.fresh(),
+            _ => self.fresh(ink),
         }
     }
 
-    fn fresh(&self) -> HeaderValue {
+    fn fresh(&self, ink: &Ink) -> HeaderValue {
         let mut number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut text = [b'-'; 27];
         text[..16].copy_from_slice(&self.prefix);
@@ -43,7 +44,8 @@ impl RequestIds {
             *place = b"0123456789abcdef"[usize::from(number.to_le_bytes()[0] & 15)];
             number >>= 4;
         }
-        HeaderValue::from_bytes(&text).expect("hexadecimal digits and a hyphen may stand in a header")
+        let text = ink.write(|out| out.extend_from_slice(&text));
+        HeaderValue::from_maybe_shared(text).expect("hexadecimal digits and a hyphen may stand in a header")
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
-        let ids = RequestIds::new().unwrap();
+        let (ids, ink) = (RequestIds::new().unwrap(), Ink::new());
         let long = "x".repeat(129);
         for (given, kept) in [
             ("req-1", true),
@@ -71,14 +73,15 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(X_REQUEST_ID, HeaderValue::from_str(given).unwrap());
-            assert_eq!(ids.of(&headers) == given, kept, "{given:?}");
+            assert_eq!(ids.of(&headers, &ink) == given, kept, "{given:?}");
         }
     }
 
     #[test]
     fn fresh_ids_differ() {
         let (one, other) = (RequestIds::new().unwrap(), RequestIds::new().unwrap());
-        let ids = [one.fresh(), one.fresh(), other.fresh()];
+        let ink = Ink::new();
+        let ids = [one.fresh(&ink), one.fresh(&ink), other.fresh(&ink)];
         assert!(ids[0] != ids[1] && ids[0] != ids[2]);
         assert!(is_sane(ids[0].as_bytes()));
     }

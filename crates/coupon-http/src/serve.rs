@@ -124,7 +124,7 @@ impl Running {
 }
 
 struct EventLoop {
-    front: Front,
+    front: Arc<Front>,
     stopping: signal::Receiver<Option<Instant>>,
 }
 

@@ -3,6 +3,7 @@
 use crate::auth::{Caller, LiveKeys, bearer};
 use crate::error::Problem;
 use crate::hall::Hall;
+use crate::ink::Ink;
 use crate::meter::Meter;
 use crate::request_id::RequestIds;
 use coupon_api::{CodeText, IssuedCoupon, IssuedCouponIdText, IssuedState, Time};
@@ -20,6 +21,7 @@ pub(crate) struct Station {
     pub(crate) desk: Desk,
     pub(crate) meter: Arc<Meter>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) ink: Ink,
     pub(crate) started: Instant,
     /// The last second in which a failure of the ledger was written to the log.
     complained: AtomicU64,
@@ -32,6 +34,7 @@ impl Station {
             hall,
             desk,
             request_ids: RequestIds::new()?,
+            ink: Ink::new(),
             started: Instant::now(),
             complained: AtomicU64::new(u64::MAX),
         })

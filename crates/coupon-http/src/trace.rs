@@ -1,9 +1,9 @@
 //! W3C Trace Context, level 1: read, checked, and passed on in the span of the request.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A valid `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,9 @@ impl<'a> TraceParent<'a> {
 
 /// The span of a request: always there for who brings a trace, otherwise only where debugging is on, because the
 /// issue path cannot afford one for everybody.
-pub(crate) fn span(headers: &HeaderMap, request_id: &HeaderValue) -> Span {
+pub(crate) fn span(headers: &HeaderMap, request_id: &HeaderValue) -> Option<Span> {
     let request_id = || request_id.to_str().unwrap_or_default();
-    match TraceParent::of(headers) {
+    let span = match TraceParent::of(headers) {
         Some(parent) => tracing::info_span!(
             "request",
             request_id = request_id(),
@@ -56,7 +56,8 @@ pub(crate) fn span(headers: &HeaderMap, request_id: &HeaderValue) -> Span {
             trace_flags = parent.flags
         ),
         None => tracing::debug_span!("request", request_id = request_id()),
-    }
+    };
+    (!span.is_disabled()).then_some(span)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use coupon_api::{FieldError, IssuedCoupon, Time};
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A fact of the case.
@@ -47,21 +46,16 @@ impl Fact<'_> {
     }
 }
 
-/// What a code says as long as its detail has no gaps, put into words once. A sold-out coupon refuses a hundred
-/// thousand times a second with the same bytes.
-static FIXED: LazyLock<HashMap<(&str, &str), Bytes>> = LazyLock::new(|| {
-    let mut fixed = HashMap::new();
-    for code in Code::ALL {
-        for language in [Language::English, Language::Korean] {
-            let message = code.message();
-            let words = message.words(language);
-            if !words.detail.contains('{') {
-                let body = envelope(*code, language, words.detail);
-                fixed.insert((message.name, language.tag()), Bytes::from(body));
-            }
-        }
-    }
-    fixed
+/// What each code says in each language as long as its detail has no gaps, put into words once. A sold-out coupon
+/// refuses a hundred thousand times a second with the same bytes.
+static FIXED: LazyLock<Vec<[Option<Bytes>; 2]>> = LazyLock::new(|| {
+    let fixed = |code: &Code, language| {
+        let detail = code.message().words(language).detail;
+        let whole = !detail.contains('{');
+        whole.then(|| Bytes::from(envelope(*code, language, detail)))
+    };
+    let both = |code| [fixed(code, Language::English), fixed(code, Language::Korean)];
+    Code::ALL.iter().map(both).collect()
 });
 
 /// Everything but the facts: a whole object.
@@ -83,7 +77,7 @@ pub(crate) fn render(problem: &Problem, language: Language) -> Response<HallBody
     let code = problem.code();
     let message = code.message();
     let facts = problem.facts();
-    let fixed = FIXED.get(&(message.name, language.tag()));
+    let fixed = FIXED[code as usize][language as usize].as_ref();
     let body = match fixed {
         Some(fixed) if facts.is_empty() => fixed.clone(),
         _ => {

@@ -14,20 +14,20 @@ use std::task::Poll;
 use tokio::net::TcpStream;
 
 /// Serves a connection on this loop, or closes it when there are too many.
-pub(super) fn open(front: &Front, rounds: &Arc<Rounds>, stream: TcpStream, peer: SocketAddr) {
+pub(super) fn open(front: &Arc<Front>, rounds: &Arc<Rounds>, stream: TcpStream, peer: SocketAddr) {
     let Some(place) = rounds.take_in(peer.ip()) else {
         return;
     };
     // An answer goes out in one write; there is nothing to wait for and collect. If the socket is already broken,
     // the first read will say so.
     let _ = stream.set_nodelay(true);
-    let front = front.clone();
+    let front = Arc::clone(front);
     tokio::spawn(async move {
         let watch = Arc::clone(&place.watch);
         let io = WatchedStream::new(stream, Arc::clone(&watch));
         let service = {
             let watch = Arc::clone(&watch);
-            service_fn(move |request| front.clone().answer(Arc::clone(&watch), request))
+            service_fn(move |request| front.answer(&watch, request))
         };
         let mut connection = pin!(builder().serve_connection(io, service));
         let mut told = false;

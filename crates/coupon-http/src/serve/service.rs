@@ -11,113 +11,133 @@ use crate::router;
 use crate::station::Station;
 use crate::trace;
 use axum::extract::MatchedPath;
+use axum::response::IntoResponse;
+use coupon_core::CouponId;
 use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::{Body, Incoming};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
-use tower::Service;
+use tower::ServiceExt;
 use tracing::Instrument;
 
 /// One loop's front: where every request comes in.
-#[derive(Clone)]
 pub(super) struct Front {
     pub(super) station: Arc<Station>,
     router: axum::Router,
     issue_route: usize,
 }
 
-/// An answer and the route it is counted under.
-struct Answered {
-    response: Response<HallBody>,
-    route: usize,
-}
+/// What becomes of a request that does not take the fast path.
+type Elsewhere = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// An answer; whatever goes wrong is in it.
+type Answer = Result<Response<HallBody>, Infallible>;
 
 impl Front {
-    pub(super) fn new(station: Arc<Station>) -> Self {
-        Self {
+    pub(super) fn new(station: Arc<Station>) -> Arc<Self> {
+        Arc::new(Self {
             router: router::router(Arc::clone(&station)),
             issue_route: station.hall.routes.index(Some(issue::ROUTE)),
             station,
-        }
+        })
     }
 
-    pub(super) async fn answer(
-        self,
-        watch: Arc<Watch>,
+    /// Answers a request. hyper keeps the future in place and moves it there whole, so the fast path's is small and
+    /// every other one is in a box.
+    pub(super) fn answer(
+        self: &Arc<Self>,
+        watch: &Arc<Watch>,
         request: Request<Incoming>,
-    ) -> Result<Response<HallBody>, Infallible> {
-        let station = Arc::clone(&self.station);
-        let _in_flight = station.meter.request_came();
+    ) -> Either<impl Future<Output = Answer> + Send + use<>, Elsewhere> {
         watch.request_began(!request.body().is_end_stream());
-        let request_id = station.request_ids.of(request.headers());
+        let request_id = self.station.request_ids.of(request.headers(), &self.station.ink);
         let span = trace::span(request.headers(), &request_id);
-        let mut answered = if span.is_disabled() {
-            self.dispatch(&watch, request).await
-        } else {
-            Box::pin(self.dispatch(&watch, request).instrument(span)).await
-        };
-        answered.response.headers_mut().insert(X_REQUEST_ID, request_id);
-        station.meter.answered(answered.route, answered.response.status());
-        watch.request_ended();
-        Ok(answered.response)
-    }
-
-    async fn dispatch(self, watch: &Arc<Watch>, request: Request<Incoming>) -> Answered {
-        match issue::fast_path(request.method(), request.uri().path()) {
-            Some(coupon) if request.uri().query().is_none() => {
-                let (head, body) = request.into_parts();
-                let began = Instant::now();
-                let issuing = issue::issue(&self.station, watch, coupon, &head, body);
-                let response = match within_time(watch, &head.method, issuing).await {
-                    Ok(ended) => ended.into_response(&head.headers),
-                    Err(problem) => {
-                        self.station
-                            .meter
-                            .issue_ended(overdue_end(&problem), began.elapsed());
-                        error::render(&problem, Language::preferred(&head.headers))
-                    }
-                };
-                Answered {
-                    response,
-                    route: self.issue_route,
-                }
+        let (front, watch) = (Arc::clone(self), Arc::clone(watch));
+        let fast = issue::fast_path(request.method(), request.uri());
+        match (fast, span) {
+            (Some(coupon), None) => Either::Left(front.issue(watch, request_id, coupon, request)),
+            (Some(coupon), Some(span)) => Either::Right(Box::pin(
+                front.issue(watch, request_id, coupon, request).instrument(span),
+            )),
+            (None, None) => Either::Right(Box::pin(front.route(watch, request_id, request))),
+            (None, Some(span)) => {
+                Either::Right(Box::pin(front.route(watch, request_id, request).instrument(span)))
             }
-            _ => Box::pin(self.route(watch, request)).await,
         }
     }
 
-    async fn route(mut self, watch: &Arc<Watch>, mut request: Request<Incoming>) -> Answered {
+    async fn issue(
+        self: Arc<Self>,
+        watch: Arc<Watch>,
+        request_id: HeaderValue,
+        coupon: Option<CouponId>,
+        request: Request<Incoming>,
+    ) -> Answer {
+        let _in_flight = self.station.meter.request_came();
+        let began = Instant::now();
+        let (head, body) = request.into_parts();
+        let issuing = pin!(issue::issue(&self.station, &watch, coupon, &head, body, began));
+        let response = match within_time(&watch, &head.method, issuing).await {
+            Ok(ended) => ended.into_response(&head.headers),
+            Err(problem) => {
+                let end = overdue_end(&problem);
+                self.station.meter.issue_ended(end, began.elapsed());
+                error::render(&problem, Language::preferred(&head.headers))
+            }
+        };
+        Ok(self.hand_out(&watch, request_id, self.issue_route, response))
+    }
+
+    async fn route(
+        self: Arc<Self>,
+        watch: Arc<Watch>,
+        request_id: HeaderValue,
+        mut request: Request<Incoming>,
+    ) -> Answer {
+        let _in_flight = self.station.meter.request_came();
         let language = Language::preferred(request.headers());
         let method = request.method().clone();
-        request.extensions_mut().insert(Arc::clone(watch));
-        let routed = AssertUnwindSafe(self.router.call(request)).catch_unwind();
-        let mut response = match within_time(watch, &method, routed).await {
+        request.extensions_mut().insert(Arc::clone(&watch));
+        let routed = pin!(AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind());
+        let mut response = match within_time(&watch, &method, routed).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
                 tracing::error!(%method, "a handler panicked");
-                axum::response::IntoResponse::into_response(gave_up(&method))
+                gave_up(&method).into_response()
             }
-            Err(problem) => axum::response::IntoResponse::into_response(problem),
+            Err(problem) => problem.into_response(),
         };
         let extensions = response.extensions_mut();
         let route = extensions.remove::<MatchedPath>();
-        let route = self
-            .station
-            .hall
-            .routes
-            .index(route.as_ref().map(MatchedPath::as_str));
+        let routes = &self.station.hall.routes;
+        let route = routes.index(route.as_ref().map(MatchedPath::as_str));
         let response = match extensions.remove::<Problem>() {
             Some(problem) => with_headers(error::render(&problem, language), response.headers()),
             None => response.map(HallBody::Routed),
         };
-        Answered { response, route }
+        Ok(self.hand_out(&watch, request_id, route, response))
+    }
+
+    /// What every answer gets on its way out.
+    fn hand_out(
+        &self,
+        watch: &Watch,
+        request_id: HeaderValue,
+        route: usize,
+        mut response: Response<HallBody>,
+    ) -> Response<HallBody> {
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
+        self.station.meter.answered(route, response.status());
+        watch.request_ended();
+        response
     }
 }
 
@@ -133,8 +153,11 @@ fn with_headers(mut rendered: Response<HallBody>, more: &HeaderMap<HeaderValue>)
 }
 
 /// Runs `work` until it is done or the rounds declare it overdue.
-async fn within_time<F: Future>(watch: &Watch, method: &Method, work: F) -> Result<F::Output, Problem> {
-    let mut work = pin!(work);
+async fn within_time<F: Future>(
+    watch: &Watch,
+    method: &Method,
+    mut work: Pin<&mut F>,
+) -> Result<F::Output, Problem> {
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
@@ -163,5 +186,19 @@ fn gave_up(method: &Method) -> Problem {
         Problem::Unavailable { retry_after_s: 5 }
     } else {
         Problem::Indeterminate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_paths_future_stays_small() {
+        fn size<F>(_: impl FnOnce(&Arc<Front>, &Arc<Watch>, Request<Incoming>) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(|front, watch, request| front.answer(watch, request));
+        assert!(size <= 1_280, "hyper moves {size} bytes for each request");
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::Response;
 use coupon_api::{IssueBody, IssuedCoupon};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Issue a coupon to a user.
 ///
@@ -55,6 +56,6 @@ pub(crate) async fn issue_coupon(
     let Some(watch) = head.extensions.get::<Arc<Watch>>().cloned() else {
         return Err(Problem::Unavailable { retry_after_s: 1 }); // not reached: the front puts it there
     };
-    let ended = issue(&station, &watch, coupon, &head, body).await;
+    let ended = issue(&station, &watch, coupon, &head, body, Instant::now()).await;
     Ok(ended.into_response(&head.headers).map(HallBody::into_routed))
 }
