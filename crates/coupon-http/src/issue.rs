@@ -23,7 +23,7 @@ use coupon_app::{IssueRequest, LedgerError};
 use coupon_core::{CouponId, Outcome, UserId};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use hyper::body::Body;
 use std::borrow::Cow;
 use std::time::Instant;
@@ -50,13 +50,12 @@ pub(crate) struct Ended<'s> {
 
 impl Ended<'_> {
     /// The answer, put into words.
-    pub(crate) fn into_response(self, headers: &HeaderMap) -> Response<HallBody> {
-        let rate = self.rate;
+    pub(crate) fn into_response(self, language: Language) -> Response<HallBody> {
         let mut response = match self.result {
             Ok(response) => response,
-            Err(problem) => error::render(&problem, Language::preferred(headers)),
+            Err(problem) => error::render(&problem, language),
         };
-        if let Some((limiter, left)) = rate {
+        if let Some((limiter, left)) = self.rate {
             limiter.tell(left, response.headers_mut());
         }
         response
@@ -64,12 +63,14 @@ impl Ended<'_> {
 }
 
 /// Handles one issue request. `coupon` is `None` when the path's id is none.
+///
+/// Head and body are pieces of the connection's read buffer. They are let go before the wait for the ledger: hyper
+/// reads on meanwhile, and would have to take another buffer if anybody still held the old one.
 pub(crate) async fn issue<'s, B>(
     station: &'s Station,
     watch: &Watch,
     coupon: Option<CouponId>,
-    head: &Parts,
-    body: B,
+    request: &mut Option<(Parts, B)>,
     began: Instant,
 ) -> Ended<'s>
 where
@@ -77,12 +78,21 @@ where
 {
     let mut rate = None;
     let mut end = IssueEnd::Rejected;
-    let result = decide(station, watch, coupon, head, body, &mut rate, &mut end).await;
+    let prepared = match request {
+        Some((head, body)) => prepare(station, watch, coupon, head, body, &mut rate, &mut end).await,
+        None => Err(Problem::Indeterminate), // not reached: nobody handles a request twice
+    };
+    *request = None;
+    let result = match prepared {
+        Ok(request) => decide(station, request, &mut end).await,
+        Err(problem) => Err(problem),
+    };
     station.meter.issue_ended(end, began.elapsed());
     Ended { result, rate }
 }
 
-async fn decide<'s, B>(
+/// Everything that can be said of a request without the ledger.
+async fn prepare<'s, B>(
     station: &'s Station,
     watch: &Watch,
     coupon: Option<CouponId>,
@@ -90,7 +100,7 @@ async fn decide<'s, B>(
     body: B,
     rate: &mut Option<(&'s Limiter, Option<Left>)>,
     end: &mut IssueEnd,
-) -> Result<Response<HallBody>, Problem>
+) -> Result<IssueRequest, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -108,11 +118,16 @@ where
         *end = IssueEnd::UnknownCoupon;
         Problem::UnknownCoupon
     })?;
-    let request = IssueRequest {
-        coupon,
-        user: user.clone(),
-        key,
-    };
+    Ok(IssueRequest { coupon, user, key })
+}
+
+/// Asks the ledger, and puts its outcome into an answer or a problem.
+async fn decide(
+    station: &Station,
+    request: IssueRequest,
+    end: &mut IssueEnd,
+) -> Result<Response<HallBody>, Problem> {
+    let (coupon, user) = (request.coupon, request.user.clone());
     let outcome = station.desk.issue(request).await.map_err(|error| {
         *end = match &error {
             LedgerError::Unavailable(_) => IssueEnd::Unavailable,

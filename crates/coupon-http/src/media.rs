@@ -19,6 +19,10 @@ fn require(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Problem> {
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Problem::UnsupportedMediaType);
     };
+    // Almost everybody writes it so.
+    if value == "application/json" {
+        return Ok(());
+    }
     let text = value
         .to_str()
         .map_err(|_not_ascii| Problem::UnsupportedMediaType)?;

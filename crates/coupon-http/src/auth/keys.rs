@@ -7,7 +7,6 @@ use coupon_app::{KeyRecord, KeyStore, Scope, StoreError};
 use coupon_core::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 
 /// A key that may be used.
 #[derive(Clone, Debug)]
@@ -105,7 +104,7 @@ impl LiveKeys {
         let hash = secret::hash(credential.as_bytes());
         let mut found = None;
         for key in &self.fixed {
-            if bool::from(hash.ct_eq(&key.record.secret_hash)) {
+            if secret::equal(&hash, &key.record.secret_hash) {
                 found = Some(Arc::clone(key));
             }
         }

@@ -73,26 +73,30 @@ impl Front {
         }
     }
 
-    async fn issue(
+    /// The fast path. A block and not an `async fn`, whose arguments would stand in the future twice.
+    fn issue(
         self: Arc<Self>,
         watch: Arc<Watch>,
         request_id: HeaderValue,
         coupon: Option<CouponId>,
         request: Request<Incoming>,
-    ) -> Answer {
-        let _in_flight = self.station.meter.request_came();
-        let began = Instant::now();
-        let (head, body) = request.into_parts();
-        let issuing = pin!(issue::issue(&self.station, &watch, coupon, &head, body, began));
-        let response = match within_time(&watch, &head.method, issuing).await {
-            Ok(ended) => ended.into_response(&head.headers),
-            Err(problem) => {
-                let end = overdue_end(&problem);
-                self.station.meter.issue_ended(end, began.elapsed());
-                error::render(&problem, Language::preferred(&head.headers))
-            }
-        };
-        Ok(self.hand_out(&watch, request_id, self.issue_route, response))
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let language = Language::preferred(request.headers());
+        let mut request = Some(request.into_parts());
+        async move {
+            let _in_flight = self.station.meter.request_came();
+            let began = Instant::now();
+            let issuing = pin!(issue::issue(&self.station, &watch, coupon, &mut request, began));
+            let response = match within_time(&watch, &Method::POST, issuing).await {
+                Ok(ended) => ended.into_response(language),
+                Err(problem) => {
+                    let end = overdue_end(&problem);
+                    self.station.meter.issue_ended(end, began.elapsed());
+                    error::render(&problem, language)
+                }
+            };
+            Ok(self.hand_out(&watch, request_id, self.issue_route, response))
+        }
     }
 
     async fn route(

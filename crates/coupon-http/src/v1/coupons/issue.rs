@@ -3,6 +3,7 @@
 use crate::body::HallBody;
 use crate::error::Problem;
 use crate::issue::issue;
+use crate::language::Language;
 use crate::page::no_query;
 use crate::serve::Watch;
 use crate::station::Station;
@@ -56,6 +57,7 @@ pub(crate) async fn issue_coupon(
     let Some(watch) = head.extensions.get::<Arc<Watch>>().cloned() else {
         return Err(Problem::Unavailable { retry_after_s: 1 }); // not reached: the front puts it there
     };
-    let ended = issue(&station, &watch, coupon, &head, body, Instant::now()).await;
-    Ok(ended.into_response(&head.headers).map(HallBody::into_routed))
+    let language = Language::preferred(&head.headers);
+    let ended = issue(&station, &watch, coupon, &mut Some((head, body)), Instant::now()).await;
+    Ok(ended.into_response(language).map(HallBody::into_routed))
 }
