@@ -12,6 +12,10 @@ pub trait Followed: Send + Sync {
     fn failed(&self, error: &StoreError, pause: Duration);
 }
 
+/// How long records gather before the next are carried, unless a full load waits. Each transaction of the store costs
+/// a sync of its own, which would compete with the journal's; the desk closes the gap meanwhile.
+const GATHER: Duration = Duration::from_millis(50);
+const FULL_LOAD: u64 = limits::MAX_APPLY as u64 / 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,9 @@ pub async fn follow(
             Ok(Some(applied)) => {
                 followed.applied(applied);
                 pause = FIRST_PAUSE;
+                if applied.written < FULL_LOAD {
+                    tokio::time::sleep(GATHER).await;
+                }
             }
             Err(error) => {
                 followed.failed(&error, pause);
