@@ -269,3 +269,52 @@ fn read_keys(keys: &TokenKeys) -> Result<(Algorithm, NamedKeys), TokenSettingsEr
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(keys: TokenKeys) -> String {
+        let settings = TokenSettings {
+            keys,
+            issuer: None,
+            audience: None,
+            leeway: Duration::ZERO,
+        };
+        TokenVerifier::new(&settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn keys_that_cannot_be_used_are_refused_at_the_start() {
+        let short = TokenKeys::Secret(vec![7; 31].into());
+        assert_eq!(refused(short), "the token secret must have at least 32 bytes");
+        let algorithm = TokenAlgorithm::Rs256;
+        for pem in [
+            "",
+            "no key",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        ] {
+            let pem = pem.as_bytes().to_vec();
+            assert!(refused(TokenKeys::Pem { algorithm, pem }).starts_with("the token key cannot be read"));
+        }
+        // A set that has symmetric keys alone has none that this server may use.
+        let symmetric = br#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
+        for (json, said) in [
+            (&b"[]"[..], "the key set cannot be read"),
+            (br#"{"keys":[]}"#, "the key set has no key"),
+            (symmetric, "the key set has no key"),
+        ] {
+            let json = json.to_vec();
+            assert!(refused(TokenKeys::Jwks { algorithm, json }).starts_with(said));
+        }
+    }
+
+    #[test]
+    fn numeric_dates_are_seconds_within_the_calendar() {
+        assert_eq!(instant(1.5), Timestamp::from_micros(1_500_000));
+        assert_eq!(instant(1e30), Some(Timestamp::MAX));
+        for refused in [-1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(instant(refused), None);
+        }
+    }
+}

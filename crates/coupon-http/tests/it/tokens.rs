@@ -280,3 +280,30 @@ fn a_public_key_as_pem_checks_tokens() {
     assert_eq!(wallet(&house, &confused), invalid());
     assert_eq!(wallet(&house, &token("a")), invalid());
 }
+
+#[test]
+fn an_rsa_key_as_pem_checks_tokens_and_only_of_its_algorithm() {
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let private: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let private = EncodingKey::from_rsa_pem(&pem("PRIVATE KEY", private.as_ref())).unwrap();
+    let public: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let public = pem("PUBLIC KEY", public.as_ref());
+    let house = House::with(|settings| {
+        settings.tokens.keys = TokenKeys::Pem {
+            algorithm: TokenAlgorithm::Rs256,
+            pem: public.clone(),
+        };
+    });
+    let claims = json!({ "sub": "a", "exp": NOW_S + 60 });
+    let signed = |algorithm| encode(&Header::new(algorithm), &claims, &private).unwrap();
+    assert_eq!(wallet(&house, &signed(Algorithm::RS256)), (200, None));
+    for other in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256] {
+        assert_eq!(wallet(&house, &signed(other)), invalid());
+    }
+    let confused = encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(&public),
+    );
+    assert_eq!(wallet(&house, &confused.unwrap()), invalid());
+}
