@@ -68,16 +68,13 @@ impl Hall {
         let (stop, stopping) = signal::channel(None);
         let (ended_sender, ended) = mpsc::unbounded_channel();
         for (index, listener) in listeners.into_iter().enumerate() {
-            let desk = make_desk();
-            let resting = desk.clone();
-            let station = Station::new(Arc::clone(self), desk).map_err(std_io::Error::other)?;
+            let station = Station::new(Arc::clone(self), make_desk()).map_err(std_io::Error::other)?;
             let event_loop = EventLoop {
                 front: Front::new(Arc::new(station)),
                 stopping: stopping.clone(),
             };
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
-                .on_thread_park(move || resting.rests())
                 .build()?;
             let ended = ended_sender.clone();
             std::thread::Builder::new()
