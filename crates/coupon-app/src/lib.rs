@@ -3,6 +3,7 @@
 //! * [`IssueLedger`] decides and makes durable; [`Combiner`] stands in front of every ledger and turns concurrent
 //!   requests into batches.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
+//! * [`DeliveryStore`] takes in the stream of a ledger that many servers share.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
 //!
@@ -14,6 +15,7 @@ mod code;
 mod combiner;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod delivery;
 mod desk;
 mod error;
 mod follow;
@@ -29,6 +31,7 @@ pub use board::{Board, Posted};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
+pub use delivery::{CouponIds, Delivered, Delivery, DeliveryStore, Epoch};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
