@@ -16,6 +16,7 @@ use pacer::Pacer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// The combiner in front of one ledger.
 #[derive(Debug)]
@@ -208,11 +209,18 @@ impl Owner {
                 .wait(inbox)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(pause) = pacer.pause(inbox.requests.len()) {
+        let deadline = pacer.pause().map(|pause| Instant::now() + pause);
+        while let Some(left) = deadline.and_then(|deadline| deadline.checked_duration_since(Instant::now()))
+            && inbox.requests.len() < limits::MAX_BATCH
+            && !inbox.closing
+        {
+            let here = inbox.requests.len();
             inbox.wake_at = limits::MAX_BATCH;
-            let gathering = |inbox: &mut Inbox| inbox.requests.len() < limits::MAX_BATCH && !inbox.closing;
-            let waited = self.shared.arrived.wait_timeout_while(inbox, pause, gathering);
+            let waited = self.shared.arrived.wait_timeout(inbox, left.min(pacer::STEP));
             inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if inbox.requests.len() == here {
+                break;
+            }
         }
         inbox.wake_at = usize::MAX;
         let batch = &mut self.batch;

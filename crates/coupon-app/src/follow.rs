@@ -14,8 +14,10 @@ pub trait Followed: Send + Sync {
 
 /// How long records gather before the next are carried, unless a full load waits. Each transaction of the store costs
 /// a sync of its own, which would compete with the journal's; the desk closes the gap meanwhile.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(15);
 const FULL_LOAD: u64 = limits::MAX_APPLY as u64 / 2;
+/// When no entry has come for so long, the store may do what it has put off.
+const QUIET: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -53,7 +55,14 @@ async fn step(
     board: &Board,
 ) -> Result<Option<Applied>, StoreError> {
     let after = store.applied().await?;
-    let entries = outbox.next(after, limits::MAX_APPLY).await?;
+    let mut next = outbox.next(after, limits::MAX_APPLY);
+    let entries = match tokio::time::timeout(QUIET, &mut next).await {
+        Ok(entries) => entries?,
+        Err(_quiet) => {
+            store.settle().await?;
+            next.await?
+        }
+    };
     if entries.is_empty() {
         return Ok(None);
     }

@@ -21,6 +21,12 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Writes entries. See the contract above.
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError>;
 
+    /// Does what it has put off while entries came thick and fast. Called when none have come for a while; it may take
+    /// long, and nothing may rest on it.
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Hands everything to `restore` as of one instant and returns the applied number of that instant: every coupon
     /// in order of id, deleted ones too, then every issued coupon in order of coupon and position, then the live
     /// command tokens, oldest first.

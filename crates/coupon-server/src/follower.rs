@@ -7,10 +7,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// The lowest priority there is: the follower gets the time that the sale leaves.
-#[cfg(target_os = "linux")]
-const LOWEST_PRIORITY: i32 = 19;
-
 /// A running follower.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -88,12 +84,18 @@ impl Drop for Alarm {
     }
 }
 
-/// Gives this thread the lowest priority. On Linux a priority belongs to a thread; elsewhere to the process, which
-/// keeps its own.
+/// Has this thread give way to every other at once (`SCHED_IDLE`). A low priority alone does not: the scheduler lets a
+/// thread that runs have its slice, of milliseconds, whatever its priority. Elsewhere than on Linux nothing is done.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY)
     {
-        tracing::warn!(%error, "the follower keeps its priority, and may slow a sale down");
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+            tracing::warn!(%error, "the follower keeps its priority, and may slow a sale down");
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Disk for ForgetfulDisk {
         Ok(names)
     }
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn create(&self, name: &str, bytes: u64, _rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
         let length = usize::try_from(bytes).map_err(io::Error::other)?;
         Ok(self.keep(name, vec![0; length]))
     }

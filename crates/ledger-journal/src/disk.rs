@@ -24,8 +24,9 @@ pub trait Disk: Send + Sync + 'static {
 
     /// Makes a file of `bytes` zeros, written and not merely reserved, so that later writes move no metadata. Neither
     /// the zeros nor the name are durable yet. A file of that name is replaced. A full disk is `StorageFull` and
-    /// leaves nothing behind.
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+    /// leaves nothing behind. Between two pieces of the work it calls `rest`, which may take its time: a disk that is
+    /// given a whole segment at once lets the journal's sync wait for all of it.
+    fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Opens a file for reading and writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;

@@ -3,9 +3,35 @@
 use crate::disk::{Disk, DiskFile};
 use crate::segment::PREPARED;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the thread rests between two pieces: a segment of 64 MiB takes a second then.
+const REST: Duration = Duration::from_millis(4);
+
+/// Whether the thread may rest between two pieces of a segment: not when somebody waits for it.
+#[derive(Default)]
+struct Rest {
+    forbidden: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Rest {
+    fn take(&self) {
+        let forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = self
+            .changed
+            .wait_timeout_while(forbidden, REST, |forbidden| !*forbidden);
+        drop(rested);
+    }
+
+    fn forbid(&self, forbidden: bool) {
+        *self.forbidden.lock().unwrap_or_else(PoisonError::into_inner) = forbidden;
+        self.changed.notify_all();
+    }
+}
 
 type Prepared = io::Result<Arc<dyn DiskFile>>;
 
@@ -16,6 +42,7 @@ pub(crate) enum Preparer {
         /// `None` once it is being dropped.
         orders: Option<SyncSender<()>>,
         ready: Receiver<Prepared>,
+        rest: Arc<Rest>,
         ordered: bool,
         thread: Option<JoinHandle<()>>,
     },
@@ -24,8 +51,8 @@ pub(crate) enum Preparer {
 }
 
 /// Makes one file ready: zeros, durable, under a name of its own.
-fn prepare(disk: &dyn Disk, bytes: u64) -> Prepared {
-    let file = disk.create(PREPARED, bytes)?;
+fn prepare(disk: &dyn Disk, bytes: u64, rest: &dyn Fn()) -> Prepared {
+    let file = disk.create(PREPARED, bytes, rest)?;
     file.sync()?;
     Ok(file)
 }
@@ -35,11 +62,16 @@ impl Preparer {
     pub(crate) fn ahead(disk: Arc<dyn Disk>, bytes: u64) -> io::Result<Self> {
         let (orders, ordered) = sync_channel(1);
         let (done, ready) = sync_channel(1);
+        let rest = Arc::new(Rest::default());
+        let resting = Arc::clone(&rest);
         let thread = std::thread::Builder::new()
             .name("journal-prepare".to_owned())
             .spawn(move || {
                 while let Ok(()) = ordered.recv() {
-                    if done.send(prepare(disk.as_ref(), bytes)).is_err() {
+                    if done
+                        .send(prepare(disk.as_ref(), bytes, &|| resting.take()))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -47,6 +79,7 @@ impl Preparer {
         let mut preparer = Self::Ahead {
             orders: Some(orders),
             ready,
+            rest,
             ordered: false,
             thread: Some(thread),
         };
@@ -76,10 +109,15 @@ impl Preparer {
     pub(crate) fn take(&mut self) -> Prepared {
         self.order();
         match self {
-            Self::OnDemand { disk, bytes } => prepare(disk.as_ref(), *bytes),
-            Self::Ahead { ready, ordered, .. } => {
+            Self::OnDemand { disk, bytes } => prepare(disk.as_ref(), *bytes, &|| ()),
+            Self::Ahead {
+                ready, ordered, rest, ..
+            } => {
                 let gone = || io::Error::other("the thread that prepares segments has ended");
-                let prepared = ready.recv().map_err(|_ended| gone())?;
+                rest.forbid(true);
+                let prepared = ready.recv().map_err(|_ended| gone());
+                rest.forbid(false);
+                let prepared = prepared?;
                 *ordered = false;
                 prepared
             }
@@ -89,8 +127,12 @@ impl Preparer {
 
 impl Drop for Preparer {
     fn drop(&mut self) {
-        if let Self::Ahead { orders, thread, .. } = self {
+        if let Self::Ahead {
+            orders, thread, rest, ..
+        } = self
+        {
             orders.take();
+            rest.forbid(true);
             if let Some(thread) = thread.take()
                 && thread.join().is_err()
             {

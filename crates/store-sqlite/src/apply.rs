@@ -92,6 +92,27 @@ pub(crate) fn apply(
     Ok(done)
 }
 
+/// Folds in a quiet moment what has gathered, if it is `enough`.
+pub(crate) fn settle(connection: &mut Connection, tail: &RwLock<Tail>, enough: usize) -> Result<(), Failure> {
+    let known = tail.read().unwrap_or_else(PoisonError::into_inner);
+    if known.len() == 0 || known.len() < enough {
+        return Ok(());
+    }
+    let nothing = known.emptied();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if applied_seq(&transaction)? != known.applied {
+        // Another process has moved the file; the next application reads the tail again.
+        return Ok(());
+    }
+    fold(&transaction)?;
+    transaction.commit()?;
+    drop(known);
+    tail.write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .folded(&nothing);
+    Ok(())
+}
+
 /// The entries above the applied number, which must be the next ones without a gap.
 fn new_entries(applied: Seq, entries: &[Entry]) -> Result<&[Entry], Failure> {
     let first = entries.iter().take_while(|entry| entry.seq <= applied).count();

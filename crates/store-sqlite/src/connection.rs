@@ -13,9 +13,10 @@ use std::time::Duration;
 /// How long a connection waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The write-ahead log is carried into the file when it has so many pages of 4 KiB: the more, the more changes of one
-/// page are carried once, and the longer the log that a restart reads.
-const CHECKPOINT_PAGES: i64 = 8_192;
+/// The write-ahead log is carried into the file when it has so many pages of 4 KiB. Rows are appended, so few pages
+/// would be carried once instead of twice if it were more; but a disk that writes megabytes lets the journal's sync
+/// wait for them.
+const CHECKPOINT_PAGES: i64 = 64;
 
 /// The log keeps at most so many bytes on disk between two checkpoints; a fold makes it longer for a moment.
 const LOG_BYTES: i64 = 64 << 20;

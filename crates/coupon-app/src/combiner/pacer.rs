@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-/// A batch at least this large means that many wait at once: one more request in the next batch then saves more work
-/// than the pause costs. Below it nobody waits for anybody.
-const PAUSE_FROM: usize = 32;
+/// How much of a pause each request of the last batch is worth.
+const WORTH: Duration = Duration::from_micros(20);
 /// Longest pause. docs/PERFORMANCE.md has what it buys and what it costs.
 const LONGEST_PAUSE: Duration = Duration::from_micros(300);
+/// When so long nobody came, nobody is waited for.
+pub(super) const STEP: Duration = Duration::from_micros(100);
 
 /// Watches the sizes of batches and proposes pauses.
 #[derive(Debug, Default)]
@@ -20,9 +21,9 @@ impl Pacer {
         self.last = requests;
     }
 
-    /// How long to wait for more, with `waiting` requests here. Nothing when the house is quiet, or when as many
-    /// wait already as the last batch held.
-    pub(super) fn pause(&self, waiting: usize) -> Option<Duration> {
-        (self.last >= PAUSE_FROM && waiting < 4 * self.last).then_some(LONGEST_PAUSE)
+    /// How long to wait for more. Nothing when the house is quiet.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let last = u32::try_from(self.last).unwrap_or(u32::MAX);
+        (last >= 2).then(|| LONGEST_PAUSE.min(WORTH.saturating_mul(last)))
     }
 }

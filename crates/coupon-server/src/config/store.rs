@@ -15,8 +15,8 @@ pub(crate) struct StoreSettings {
     pub(crate) writer_cache_kib: u32,
     /// Pages that each reading connection keeps, in KiB. Too high takes memory; too low reads the same pages again.
     pub(crate) reader_cache_kib: u32,
-    /// Newest issued coupons that are kept by user in memory, at 20 to 40 bytes each. Too high makes starts and folds
-    /// longer; too low makes each one cost more writing.
+    /// Newest issued coupons that are kept by user in memory, at 20 to 40 bytes each, until a quiet moment comes to fold
+    /// them into the index. Too high makes starts and folds longer; too low makes folds fall into sales.
     pub(crate) fold_rows: u64,
 }
 
@@ -26,7 +26,7 @@ impl Default for StoreSettings {
             readers: 3,
             writer_cache_kib: 16 << 10,
             reader_cache_kib: 2 << 10,
-            fold_rows: 200_000,
+            fold_rows: 1_000_000,
         }
     }
 }

@@ -69,9 +69,9 @@ impl Disk for FileDisk {
         Ok(names)
     }
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.directory.join(name);
-        let made = create_zeroed(&path, bytes);
+        let made = create_zeroed(&path, bytes, rest);
         if made.is_err() {
             // Half a file would only take up the space that is missing. It was never named a segment.
             fs::remove_file(&path)?;
@@ -100,7 +100,10 @@ impl Disk for FileDisk {
     }
 }
 
-fn create_zeroed(path: &Path, bytes: u64) -> io::Result<File> {
+/// A new segment's zeros are written and synced in pieces of so many bytes.
+const ZEROS_BYTES: usize = 256 << 10;
+
+fn create_zeroed(path: &Path, bytes: u64, rest: &dyn Fn()) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = options
         .create(true)
@@ -111,14 +114,21 @@ fn create_zeroed(path: &Path, bytes: u64) -> io::Result<File> {
         .open(path)?;
     // Reserving first makes a full disk show at once instead of after a long write.
     rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
-    let zeros = vec![0u8; 1 << 20];
+    let zeros = vec![0u8; ZEROS_BYTES];
     let mut offset = 0;
     while offset < bytes {
         let left = usize::try_from(bytes - offset).map_or(zeros.len(), |left| left.min(zeros.len()));
         file.write_all_at(&zeros[..left], offset)?;
+        sync_data(&file)?;
+        rest();
         offset += u64::try_from(left).unwrap_or(u64::MAX);
     }
     Ok(file)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that syncs")]
+fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that syncs")]
@@ -156,8 +166,7 @@ impl DiskFile for RealFile {
         self.0.write_all_at(bytes, offset)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that syncs")]
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        sync_data(&self.0)
     }
 }

@@ -255,7 +255,7 @@ impl Disk for SimDisk {
         Ok(self.world().names.keys().cloned().collect())
     }
 
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn create(&self, name: &str, bytes: u64, _rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
         let mut world = self.world();
         let dies = world.step()?;
         world.creates += 1;
