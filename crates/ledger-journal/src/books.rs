@@ -3,7 +3,7 @@
 use crate::members::Members;
 use coupon_app::limits::{COMMAND_TOKEN_LIFE_US, MAX_COMMAND_TOKENS};
 use coupon_app::{
-    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Restore,
+    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Request, Restore,
     RevisedRecord, Seen,
 };
 use coupon_core::{
@@ -134,6 +134,20 @@ impl Books {
     /// Every book in order of id.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Book> {
         self.coupons.values()
+    }
+
+    /// Brings what the decisions on these requests will read closer to the processor.
+    pub(crate) fn foresee(&self, requests: &[Request]) {
+        let mut last: Option<(CouponId, &Book)> = None;
+        for request in requests {
+            let Request::Issue(issue) = request else { continue };
+            if last.is_none_or(|(id, _)| id != issue.coupon) {
+                last = self.coupons.get(&issue.coupon).map(|book| (issue.coupon, book));
+            }
+            if let Some((_, book)) = last {
+                std::hint::black_box(book.members.foresee(&issue.user));
+            }
+        }
     }
 
     /// Decides an issue and remembers it.

@@ -51,6 +51,10 @@ impl Default for JournalOptions {
     }
 }
 
+/// So many requests ahead the members' index is read before it is needed: reads that wait for nothing but memory wait
+/// together, where each decision would wait for its own.
+const FORESIGHT: usize = 64;
+
 /// The embedded ledger.
 pub struct JournalLedger {
     desk: Mutex<Desk>,
@@ -264,8 +268,8 @@ impl IssueLedger for JournalLedger {
 
 impl Desk {
     fn commit(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) {
-        let mut requests = requests.drain(..).peekable();
-        while requests.peek().is_some() {
+        let mut requests = requests.drain(..);
+        while !requests.as_slice().is_empty() {
             if let Err(reason) = self.make_ready() {
                 answers.extend(
                     requests
@@ -277,9 +281,15 @@ impl Desk {
             let first = answers.len();
             let clock = self.clock.now();
             self.frame.begin();
+            let mut foreseen = 0;
             while self.frame.payload_bytes() + MAX_REVISED_BYTES <= self.batch_bytes
                 && let Some(request) = requests.next()
             {
+                if foreseen == 0 {
+                    foreseen = FORESIGHT.min(requests.as_slice().len() + 1);
+                    self.books.foresee(&requests.as_slice()[..foreseen - 1]);
+                }
+                foreseen -= 1;
                 answers.push(Ok(self.decide(request, clock)));
             }
             if let Err(error) = self.make_durable() {

@@ -45,15 +45,22 @@ impl Members {
 
     /// What a user holds.
     pub(crate) fn get(&self, user: &UserId) -> Option<Member<'_>> {
-        let hash = self.index.hash(user.as_str());
+        let hash = self.index.hash(user.as_bytes());
         let holds = |position: u32| {
             self.roll
                 .at(position)
-                .is_some_and(|member| member.user == user.as_str())
+                .is_some_and(|member| member.user.as_bytes() == user.as_bytes())
         };
         self.index
             .find(hash, holds)
             .and_then(|position| self.roll.at(position))
+    }
+
+    /// Brings what [`Members::get`] will read of this user closer to the processor. Says nothing of worth.
+    pub(crate) fn foresee(&self, user: &UserId) -> bool {
+        self.index
+            .find(self.index.hash(user.as_bytes()), |_| false)
+            .is_some()
     }
 
     /// Who holds a position.
@@ -63,8 +70,8 @@ impl Members {
 
     /// Gives the next position to a user who has none. Times must not decrease.
     pub(crate) fn push(&mut self, user: &UserId, issued_at: Timestamp, key: Option<KeyHash>) {
-        let position = self.roll.push(user.as_str(), issued_at, key);
-        self.index.insert(self.index.hash(user.as_str()), position);
+        let position = self.roll.push(user.as_bytes(), issued_at, key);
+        self.index.insert(self.index.hash(user.as_bytes()), position);
     }
 }
 
@@ -83,7 +90,7 @@ struct BlockStart {
 }
 
 impl Roll {
-    fn push(&mut self, user: &str, issued_at: Timestamp, key: Option<KeyHash>) -> u32 {
+    fn push(&mut self, user: &[u8], issued_at: Timestamp, key: Option<KeyHash>) -> u32 {
         if self.count.is_multiple_of(BLOCK) {
             self.begin_block(issued_at);
         }
@@ -91,7 +98,7 @@ impl Roll {
         let chunk = self.chunks.last_mut().expect("a block is in a chunk");
         let length = u8::try_from(user.len() - 1).expect("a user id has 1 to 128 bytes");
         chunk.push(if key.is_some() { length | HAS_KEY } else { length });
-        chunk.extend_from_slice(user.as_bytes());
+        chunk.extend_from_slice(user);
         if let Some(key) = key {
             chunk.extend_from_slice(&key.get().to_le_bytes());
         }
@@ -215,7 +222,7 @@ impl Index {
         clippy::cast_possible_truncation,
         reason = "the low half of the hash is what is wanted"
     )]
-    fn hash(&self, user: &str) -> u32 {
+    fn hash(&self, user: &[u8]) -> u32 {
         self.hasher.hash_one(user) as u32
     }
 

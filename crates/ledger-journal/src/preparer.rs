@@ -13,7 +13,7 @@ const REST: Duration = Duration::from_millis(4);
 
 /// Whether the thread may rest between two pieces of a segment: not when somebody waits for it.
 #[derive(Default)]
-struct Rest {
+pub(crate) struct Rest {
     forbidden: Mutex<bool>,
     changed: Condvar,
 }
