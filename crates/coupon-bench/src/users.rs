@@ -5,6 +5,18 @@ use coupon_core::UserId;
 /// Bytes of each id.
 pub(crate) const USER_BYTES: usize = 16;
 
+/// Every byte in two hexadecimal digits: making ids is to take no time from what is measured.
+const PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// Writes the id with this number. Different numbers make different ids: each step of the mixing can be undone
 /// (splitmix64; Steele, Lea and Flood, OOPSLA 2014).
 pub(crate) fn write(number: u64, to: &mut [u8; USER_BYTES]) {
@@ -12,8 +24,8 @@ pub(crate) fn write(number: u64, to: &mut [u8; USER_BYTES]) {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^= mixed >> 31;
-    for (digit, shift) in to.iter_mut().zip((0..64).step_by(4).rev()) {
-        *digit = b"0123456789abcdef"[usize::try_from(mixed >> shift & 15).unwrap_or(0)];
+    for (pair, byte) in to.chunks_exact_mut(2).zip(mixed.to_be_bytes()) {
+        pair.copy_from_slice(&PAIRS[usize::from(byte)]);
     }
 }
 
