@@ -75,14 +75,22 @@ impl Id {
     /// What keeps the number from being better, as far as we have found out.
     pub(crate) fn what_limits(self) -> &'static str {
         match self {
-            Self::P1 => "",
-            Self::P4 => "",
-            Self::P10 => "",
-            Self::P11 => "",
-            Self::P12 => "",
-            Self::P13 => "",
-            Self::P14 => "",
-            Self::P16 => "",
+            Self::P1 => {
+                "the two cores, which server and load share: of some 12 us of server CPU an issue the bare handler takes 7.5, the store 1.5 to 2, and the rest is authentication, the wake-ups of a batch, and the journal"
+            }
+            Self::P4 => {
+                "the hand-over: requests and answers cross from core to core and back as lines of cache that the other has just written, and the submitter waits while the owner works; then the memory of the index"
+            }
+            Self::P10 => {
+                "authentication, limits and metrics, which the bare handler has not; a refusal writes and syncs nothing"
+            }
+            Self::P11 => {
+                "the scheduler and the virtual disk: a thread that wakes may stand behind the slice of another while the second core is idle, and each write of the store takes both cores' time on this machine; the ledger's own syncs stay below 0.3 ms in 99.9 of 100 cases"
+            }
+            Self::P12 => "two wake-ups, of the owner and back of the loop",
+            Self::P13 => "memory: putting every holder into the index",
+            Self::P14 => "nothing but the cores",
+            Self::P16 => "reads of the index that miss the cache and the processor's table of pages",
         }
     }
 
