@@ -185,6 +185,44 @@ fn tokens_live_for_a_day_after_the_newest() {
 }
 
 #[test]
+fn what_has_gathered_is_folded_in_a_quiet_moment_if_it_is_worth_it() {
+    let scene = Scene::new();
+    let store = scene.open_folding(80);
+    let folded = || -> u32 {
+        let connection = scene.connection();
+        let count = connection.query_row("SELECT count(*) FROM holders", [], |row| row.get(0));
+        count.unwrap()
+    };
+    let of_users = |from, to| (from..=to).map(|n| Record::Issued(issue(1, n, &format!("user-{n}"))));
+    let mut records = vec![revision(coupon(1, None), 0)];
+    records.extend(of_users(1, 9));
+    wait(store.apply(&[entry(1, records)])).unwrap();
+    wait(store.settle()).unwrap();
+    assert_eq!(folded(), 0, "nine are not an eighth of eighty");
+    wait(store.apply(&[entry(2, of_users(10, 12).collect())])).unwrap();
+    assert_eq!(
+        folded(),
+        0,
+        "and while entries come nothing is folded before eighty"
+    );
+    wait(store.settle()).unwrap();
+    assert_eq!(folded(), 12);
+    wait(store.settle()).unwrap();
+    wait(store.apply(&[entry(3, of_users(13, 13).collect())])).unwrap();
+    let filter = WalletFilter {
+        state: None,
+        now: at(0),
+        after: None,
+        limit: 10,
+    };
+    for n in 1..=13 {
+        let wallet = wait(store.wallet(&user(&format!("user-{n}")), filter)).unwrap();
+        assert_eq!(wallet.len(), 1, "user-{n}");
+    }
+    assert_sound(&scene);
+}
+
+#[test]
 fn one_wallet_page_follows_the_other_newest_first() {
     let scene = Scene::new();
     let store = scene.open_folding(1_000);

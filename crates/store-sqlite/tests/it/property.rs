@@ -84,15 +84,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn pieces_that_overlap_gaps_and_restarts_change_nothing(
+    fn pieces_that_overlap_gaps_quiet_moments_and_restarts_change_nothing(
         events in events(),
-        pieces in prop::collection::vec((any::<prop::sample::Index>(), 1..9usize, any::<bool>()), 1..30),
+        pieces in prop::collection::vec((any::<prop::sample::Index>(), 1..9usize, any::<bool>(), any::<bool>()), 1..30),
         fold_rows in 1..60usize,
     ) {
         let history = History::of(&events);
         let scene = Scene::new();
         let mut store = scene.open_folding(fold_rows);
-        for (place, length, restarts) in pieces {
+        for (place, length, restarts, quiet) in pieces {
             let first = place.index(history.entries.len());
             let last = (first + length).min(history.entries.len());
             let applied = wait(store.applied()).unwrap();
@@ -104,6 +104,9 @@ proptest! {
             } else {
                 let through = applied.max(u64::try_from(last).unwrap());
                 prop_assert_eq!(delivered.unwrap().seq, through);
+            }
+            if quiet {
+                wait(store.settle()).unwrap();
             }
             if restarts {
                 drop(store);
