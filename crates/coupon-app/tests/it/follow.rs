@@ -12,6 +12,7 @@ use coupon_core::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A store that fails at each step a few times before it does it.
 struct Moody {
@@ -91,6 +92,65 @@ fn a_store_that_fails_is_tried_again_and_nothing_is_released_before_it_has_it() 
         let applied = notes.applied.into_inner().unwrap();
         assert_eq!((applied.len(), applied[0].written), (1, 1));
         assert_eq!(moody.store.applied().await.unwrap(), ledger.durable());
+        assert_eq!((medium.kept(), board.pending()), (0, vec![]));
+    });
+}
+
+/// A store that tells when it was asked to settle.
+struct Settling {
+    store: MemoryStore,
+    asked: Notify,
+}
+
+#[async_trait]
+impl RecordStore for Settling {
+    async fn applied(&self) -> Result<Seq, StoreError> {
+        self.store.applied().await
+    }
+
+    async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
+        self.store.apply(entries).await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.asked.notify_one();
+        Ok(())
+    }
+
+    async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {
+        self.store.load(restore).await
+    }
+
+    async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
+        self.store.code_key(fresh).await
+    }
+}
+
+#[test]
+fn a_quiet_moment_is_the_stores_and_what_comes_afterwards_still_arrives() {
+    run(async {
+        let settling = Settling {
+            store: MemoryStore::new(),
+            asked: Notify::new(),
+        };
+        let (medium, board) = (Arc::new(Medium::default()), Arc::new(Board::new()));
+        let clock = Arc::new(ManualClock::at(START));
+        let opened = MemoryLedger::open(Arc::clone(&medium), &settling, Arc::clone(&board), clock).await;
+        let ledger = opened.unwrap();
+        let notes = Notes::default();
+        let selling = async {
+            settling.asked.notified().await;
+            let create = order(None, Command::Create(Box::new(terms(0))));
+            let mut requests = vec![
+                Request::Command(Box::new(create)),
+                ask(coupon_id(1), &user(1), None),
+            ];
+            ledger.commit(&mut requests, &mut Vec::new()).await;
+            ledger.close().await.unwrap();
+        };
+        let (followed, ()) = tokio::join!(follow(&ledger, &settling, &board, &notes), selling);
+        followed.unwrap();
+        assert_eq!(settling.store.applied().await.unwrap(), ledger.durable());
         assert_eq!((medium.kept(), board.pending()), (0, vec![]));
     });
 }
