@@ -7,5 +7,6 @@ mod combiner;
 mod desk;
 mod follow;
 mod ledger;
+mod redemption;
 mod store;
 mod suites;
