@@ -18,6 +18,8 @@ mod languages;
 mod lists;
 mod operations;
 mod rates;
+mod redeeming;
+mod redemption_input;
 mod shutdown;
 mod slow_clients;
 mod tokens;
