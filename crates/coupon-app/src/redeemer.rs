@@ -128,7 +128,7 @@ impl Redeemer {
         self.store.history(id, after, limit).await
     }
 
-    /// Whether any step was ever taken with an issued coupon, from memory: so that whoever knows only its issue can
+    /// Whether any step can have been taken with an issued coupon, from memory: so that whoever knows only its issue can
     /// tell whether that is all there is to know. Sees every step that was answered before.
     pub fn has_history(&self, id: IssuedCouponId) -> bool {
         self.marks.has(id)
@@ -189,13 +189,14 @@ impl Owner {
         let mut answers = Vec::new();
         while self.queue.gather(&mut requests, &mut answers) {
             let decided = runtime.block_on(self.store.decide(&requests, self.clock.now()));
-            self.deliver(decided, &mut answers);
+            self.deliver(&requests, decided, &mut answers);
             requests.clear();
         }
     }
 
     fn deliver(
         &self,
+        requests: &[RedemptionRequest],
         decided: Result<Vec<RedemptionOutcome>, LedgerError>,
         answers: &mut Vec<oneshot::Sender<Result<RedemptionOutcome, LedgerError>>>,
     ) {
@@ -219,6 +220,10 @@ impl Owner {
                 }
             }
             Err(error) => {
+                if matches!(error, LedgerError::Indeterminate(_)) {
+                    // Perhaps they have a history now. To look for one that is not there costs little.
+                    self.marks.put_all(requests.iter().map(|request| request.id));
+                }
                 for answer in answers.drain(..) {
                     let _heard = answer.send(Err(error.clone()));
                 }
