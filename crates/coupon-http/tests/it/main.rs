@@ -20,6 +20,7 @@ mod operations;
 mod rates;
 mod redeeming;
 mod redemption_input;
+mod redemption_record;
 mod shutdown;
 mod slow_clients;
 mod tokens;

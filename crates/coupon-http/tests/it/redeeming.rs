@@ -1,14 +1,9 @@
-//! Redemption over HTTP: quote, redeem, give back, take back, and what everybody sees of it.
+//! Redemption over HTTP: quote, redeem, give back, take back.
 
 use crate::client::Answer;
 use crate::house::{House, NOW_US, coupon, token, token_of};
-use async_trait::async_trait;
-use coupon_app::{
-    Clock, LedgerError, Reason, Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, StoreError,
-};
-use coupon_core::{HistoryEntry, IssuedCouponId, Timestamp};
+use coupon_app::Clock;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// A house with a coupon of ten per cent, at most 5,000, on orders of 20,000 and more, issued to these users and
 /// arrived in the store.
@@ -16,7 +11,7 @@ pub(crate) fn shop(users: &[&str]) -> House {
     stocked(House::open(), users)
 }
 
-fn stocked(house: House, users: &[&str]) -> House {
+pub(crate) fn stocked(house: House, users: &[&str]) -> House {
     let mut body = coupon(json!(null));
     body["discount"] = json!({ "type": "percent", "value": 10, "maxAmount": 5_000 });
     body["minOrderAmount"] = json!(20_000);
@@ -44,12 +39,12 @@ pub(crate) fn cancel(house: &House, id: &str, order: &str) -> Answer {
     house.ask("POST", &path, &house.redeemer, json!({ "orderId": order }))
 }
 
-fn quote(house: &House, id: &str, credential: &str, amount: u64) -> Answer {
+pub(crate) fn quote(house: &House, id: &str, credential: &str, amount: u64) -> Answer {
     let path = format!("/v1/issued-coupons/{id}/quote");
     house.ask("POST", &path, credential, json!({ "orderAmount": amount }))
 }
 
-fn revoke(house: &House, id: &str) -> Answer {
+pub(crate) fn revoke(house: &House, id: &str) -> Answer {
     house.ask(
         "POST",
         &format!("/v1/admin/issued-coupons/{id}/revoke"),
@@ -58,18 +53,18 @@ fn revoke(house: &House, id: &str) -> Answer {
     )
 }
 
-fn state(house: &House, id: &str) -> Value {
+pub(crate) fn state(house: &House, id: &str) -> Value {
     house
         .get(&format!("/v1/issued-coupons/{id}"), &house.redeemer)
         .json()["state"]
         .clone()
 }
 
-fn replayed(answer: &Answer) -> bool {
+pub(crate) fn replayed(answer: &Answer) -> bool {
     answer.header("idempotent-replayed") == Some("true")
 }
 
-fn refused(status: u16, code: &str) -> (u16, String) {
+pub(crate) fn refused(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
@@ -390,166 +385,6 @@ fn a_change_of_the_discount_concerns_only_what_is_not_yet_issued() {
 }
 
 #[test]
-fn the_history_has_every_step_in_order_and_pages() {
-    let house = shop(&["kim"]);
-    let kim = token("kim");
-    redeem(&house, "1-1", &kim, "a", 30_000);
-    redeem(&house, "1-1", &kim, "a", 30_000);
-    house.clock.shift(1);
-    cancel(&house, "1-1", "a");
-    cancel(&house, "1-1", "a");
-    house.clock.shift(1);
-    redeem(&house, "1-1", &house.redeemer, "b", 20_001);
-    redeem(&house, "1-1", &house.redeemer, "c", 20_001);
-    house.clock.shift(1);
-    revoke(&house, "1-1");
-    let history = house.get("/v1/issued-coupons/1-1/history", &house.admin).json();
-    let steps = history["data"].as_array().unwrap();
-    let of = |name: &str| -> Vec<Value> { steps.iter().map(|step| step[name].clone()).collect() };
-    assert_eq!(json!(of("number")), json!([0, 1, 2, 3, 4]));
-    assert_eq!(
-        json!(of("step")),
-        json!(["issued", "redeemed", "redemptionCancelled", "redeemed", "revoked"])
-    );
-    let second = "2026-06-01T00:00:00.00000";
-    let times = ["0Z", "0Z", "1Z", "2Z", "3Z"].map(|micros| format!("{second}{micros}"));
-    assert_eq!(json!(of("at")), json!(times));
-    assert_eq!(json!(of("by")), json!([null, "holder", "key", "key", "key"]));
-    assert_eq!(json!(of("orderId")), json!([null, "a", "a", "b", null]));
-    assert_eq!(
-        json!(of("orderAmount")),
-        json!([null, 30_000, null, 20_001, null])
-    );
-    assert_eq!(
-        json!(of("discountAmount")),
-        json!([null, 3_000, null, 2_001, null])
-    );
-    assert!(of("keyId")[2].is_string() && of("keyId")[1].is_null());
-    assert_eq!(history["nextCursor"], json!(null));
-
-    let own = house.get("/v1/issued-coupons/1-1/history", &kim).json();
-    assert!(
-        own["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|step| step["keyId"].is_null())
-    );
-
-    let mut numbers = Vec::new();
-    let mut path = "/v1/issued-coupons/1-1/history?limit=2".to_owned();
-    loop {
-        let page = house.get(&path, &kim).json();
-        let data = page["data"].as_array().unwrap();
-        assert!((1..=2).contains(&data.len()));
-        numbers.extend(data.iter().map(|step| step["number"].as_u64().unwrap()));
-        let Some(cursor) = page["nextCursor"].as_str() else {
-            break;
-        };
-        path = format!("/v1/issued-coupons/1-1/history?limit=2&cursor={cursor}");
-    }
-    assert_eq!(numbers, [0, 1, 2, 3, 4]);
-    for query in ["?limit=0", "?limit=1001", "?state=issued", "?cursor=00"] {
-        assert_eq!(
-            house
-                .get(&format!("/v1/issued-coupons/1-1/history{query}"), &kim)
-                .status,
-            400
-        );
-    }
-}
-
-#[test]
-fn a_refused_second_issue_shows_what_became_of_the_first() {
-    let house = shop(&["kim", "lee"]);
-    let again = |user: &str| {
-        let answer = house.issue(1, user);
-        assert_eq!(answer.refusal(), refused(409, "already-issued"));
-        answer.json()["issuedCoupon"].clone()
-    };
-    let fresh = again("kim");
-    assert_eq!(
-        (&fresh["state"], &fresh["orderId"]),
-        (&json!("issued"), &json!(null))
-    );
-    redeem(&house, "1-1", &token("kim"), "a", 20_000);
-    let used = again("kim");
-    assert_eq!(
-        (&used["state"], &used["orderId"]),
-        (&json!("redeemed"), &json!("a"))
-    );
-    assert_eq!(used, house.get("/v1/issued-coupons/1-1", &token("kim")).json());
-    assert_eq!(again("lee")["state"], "issued");
-    cancel(&house, "1-1", "a");
-    assert_eq!(again("kim"), fresh);
-}
-
-#[test]
-fn the_same_key_gives_the_same_answer_whatever_has_happened_since() {
-    let house = shop(&["kim", "lee"]);
-    let ask = |path: &str, credential: &str, key: &str, body: Value| {
-        house.ask_with("POST", path, credential, &[("idempotency-key", key)], body)
-    };
-    let order = |id: &str, amount: u64| json!({ "orderId": id, "orderAmount": amount });
-    let path = "/v1/issued-coupons/1-1/redemption";
-    let back = "/v1/issued-coupons/1-1/redemption/cancel";
-    let revoke = "/v1/admin/issued-coupons/1-1/revoke";
-    let small = ask(path, &house.redeemer, "k", order("a", 1));
-    assert_eq!(small.refusal(), refused(422, "below-minimum"));
-    let first = ask(path, &house.redeemer, "k", order("a", 20_000));
-    assert_eq!(
-        (first.status, replayed(&first)),
-        (200, false),
-        "a refusal is not kept"
-    );
-    let given_back = ask(back, &house.redeemer, "k", json!({ "orderId": "a" }));
-    assert_eq!(
-        (given_back.status, replayed(&given_back)),
-        (200, false),
-        "another path is another key"
-    );
-    let second = ask(path, &house.redeemer, "l", order("a", 30_000));
-    assert_eq!((second.status, replayed(&second)), (200, false));
-    let taken = ask(revoke, &house.admin, "k", Value::Null);
-    house.clock.shift(3_600_000_000);
-    for (answer, expected) in [
-        (ask(path, &house.redeemer, "k", order("a", 20_000)), &first),
-        (
-            ask(back, &house.redeemer, "k", json!({ "orderId": "a" })),
-            &given_back,
-        ),
-        (ask(path, &house.redeemer, "\"l\"", order("a", 30_000)), &second),
-        (ask(revoke, &house.admin, "k", Value::Null), &taken),
-    ] {
-        assert_eq!(
-            (answer.status, replayed(&answer), answer.json()),
-            (200, true, expected.json())
-        );
-    }
-    assert_eq!(state(&house, "1-1"), "revoked");
-    for other in [order("a", 20_001), order("b", 20_000)] {
-        let answer = ask(path, &house.redeemer, "k", other);
-        assert_eq!(answer.refusal(), refused(422, "idempotency-key-reused"));
-    }
-    // Another caller's key is their own, and a user whose id looks like a key's is another caller.
-    assert_eq!(
-        ask(path, &token("kim"), "k", order("z", 20_000)).refusal(),
-        refused(410, "revoked")
-    );
-    assert_eq!(
-        ask(path, &house.redeemer, "é", order("a", 20_000)).refusal(),
-        refused(400, "invalid-header")
-    );
-    house.clock.shift(24 * 3_600_000_000);
-    let next_day = ask(path, &house.redeemer, "k", order("a", 20_000));
-    assert_eq!(
-        next_day.refusal(),
-        refused(409, "order-mismatch"),
-        "after a day the key is forgotten"
-    );
-}
-
-#[test]
 fn of_many_who_redeem_at_once_one_succeeds() {
     let house = shop(&["kim"]);
     let statuses: Vec<(u16, bool)> = std::thread::scope(|scope| {
@@ -584,71 +419,6 @@ fn of_many_who_redeem_at_once_one_succeeds() {
     let won = statuses.iter().filter(|answer| **answer == (200, false)).count();
     let lost = statuses.iter().filter(|answer| **answer == (409, false)).count();
     assert_eq!((won, lost), (1, 999));
-}
-
-/// A store that fails with the same error whatever it is asked to do.
-struct Broken(Arc<dyn RedemptionStore>, LedgerError);
-
-#[async_trait]
-impl RedemptionStore for Broken {
-    async fn decide(
-        &self,
-        _: &[RedemptionRequest],
-        _: Timestamp,
-    ) -> Result<Vec<RedemptionOutcome>, LedgerError> {
-        Err(self.1.clone())
-    }
-
-    async fn redeemable(&self, _: IssuedCouponId) -> Result<Option<Redeemable>, StoreError> {
-        Err(StoreError::lasting("broken"))
-    }
-
-    async fn history(
-        &self,
-        id: IssuedCouponId,
-        after: u32,
-        limit: usize,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.0.history(id, after, limit).await
-    }
-
-    async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
-        self.0.with_history(take).await
-    }
-}
-
-#[test]
-fn an_error_says_whether_something_may_have_happened() {
-    for (error, expected) in [
-        (
-            LedgerError::Unavailable(Reason::QueueFull),
-            refused(503, "unavailable"),
-        ),
-        (
-            LedgerError::Unavailable(Reason::StoreBehind),
-            refused(503, "unavailable"),
-        ),
-        (
-            LedgerError::Indeterminate(Reason::Poisoned),
-            refused(500, "indeterminate"),
-        ),
-    ] {
-        let house = House::redeeming(|store| Arc::new(Broken(store, error)));
-        let house = stocked(house, &["kim"]);
-        let answer = redeem(&house, "1-1", &house.redeemer, "a", 20_000);
-        assert_eq!(answer.refusal(), expected);
-        assert_eq!(answer.header("retry-after").is_some(), expected.0 == 503);
-        assert_eq!(
-            quote(&house, "1-1", &house.redeemer, 20_000).refusal(),
-            refused(503, "unavailable")
-        );
-        // A step that may have been taken is looked for, and found not to have been.
-        assert_eq!(house.issue(1, "kim").json()["issuedCoupon"]["state"], "issued");
-        assert_eq!(
-            house.get("/v1/issued-coupons/1-1/history", &house.admin).json()["data"][1],
-            json!(null)
-        );
-    }
 }
 
 #[test]
