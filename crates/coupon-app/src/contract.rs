@@ -6,6 +6,7 @@
 //! coupon_app::ledger_contract!(JournalHarness::new());
 //! coupon_app::combiner_contract!(JournalHarness::new());
 //! coupon_app::store_contract!(SqliteHarness::new());
+//! coupon_app::redemption_contract!(SqliteHarness::new());
 //! coupon_app::desk_contract!(SqliteHarness::new());
 //! ```
 //!
@@ -21,6 +22,7 @@
 pub mod combiner;
 pub mod desk;
 pub mod ledger;
+pub mod redemption;
 mod reference;
 mod scene;
 pub mod store;

@@ -4,6 +4,7 @@
 //!   requests into batches.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
 //! * [`DeliveryStore`] takes in the stream of a ledger that many servers share.
+//! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
 //!
@@ -25,6 +26,8 @@ pub mod limits;
 #[cfg(feature = "contract")]
 pub mod memory;
 mod outbox;
+mod redeemer;
+mod redemption;
 mod store;
 
 pub use board::{Board, Posted};
@@ -41,6 +44,8 @@ pub use ledger::{
     Request, Seen,
 };
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
+pub use redeemer::{Quote, Redeemer, RedeemerError};
+pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
 pub use store::{
     Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
 };

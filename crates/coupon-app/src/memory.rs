@@ -8,6 +8,7 @@ mod clock;
 mod facts;
 mod ledger;
 mod store;
+mod uses;
 
 pub use clock::ManualClock;
 pub use ledger::{Medium, MemoryLedger};

@@ -1,6 +1,6 @@
 //! What handlers take: ids in paths, bodies, and administrators' commands.
 
-use crate::auth::Administrator;
+use crate::auth::{Administrator, Caller, Need};
 use crate::body;
 use crate::error::Problem;
 use crate::idempotency;
@@ -12,7 +12,7 @@ use crate::serve::Watch;
 use crate::station::Station;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use coupon_app::CommandToken;
-use coupon_core::{CouponId, IssuedCouponId};
+use coupon_core::{Actor, CouponId, IssuedCouponId, UserId};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::Deserialize;
@@ -117,6 +117,49 @@ impl<T: DeserializeOwned> FromRequest<Arc<Station>> for Command<T> {
             body: json::read(&bytes)?,
             token,
             headers: head.headers,
+        })
+    }
+}
+
+/// A request to use an issued coupon, give the use back, or take it away: who asks, for whom, and what.
+pub(crate) struct Asked<T> {
+    /// A user, who has their own only; nobody for a key, which acts for all.
+    pub(crate) user: Option<UserId>,
+    /// For the history.
+    pub(crate) actor: Actor,
+    /// What.
+    pub(crate) body: T,
+    /// The idempotency key, if one came.
+    pub(crate) token: Option<CommandToken>,
+}
+
+impl<T: DeserializeOwned> Asked<T> {
+    /// Reads a request, in the order of the issue path: credential, scope, headers and body.
+    pub(crate) async fn read(request: Request, station: &Station, need: Need) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let caller = station.authenticate(&head.headers)?;
+        caller.may(need)?;
+        no_query(head.uri.query())?;
+        let bytes = read_body(&head, body, ISSUE_BODY_BYTES).await?;
+        if !bytes.is_empty() {
+            media::require_json(&head.headers)?;
+        }
+        // A user's id and a key's are told apart, however alike they look.
+        let (actor, token) = match &caller {
+            Caller::User(checked) => {
+                let who = format!("user {}", checked.user.as_str());
+                (Actor::Holder, idempotency::token(&head, &bytes, &who)?)
+            }
+            Caller::Key(key) => {
+                let id = &key.record.id;
+                (Actor::Key(id.clone()), idempotency::token(&head, &bytes, id)?)
+            }
+        };
+        Ok(Self {
+            user: caller.user().cloned(),
+            actor,
+            body: json::read_fast(&bytes)?,
+            token,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The references as examinees: they must pass their own examination.
 
 use super::ledger::{Bench, LedgerHarness};
+use super::redemption::{RedemptionHarness, Till};
 use super::store::{Books, StoreHarness};
 use crate::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
 use crate::{Board, RecordStore};
@@ -65,6 +66,13 @@ impl ReferenceStoreHarness {
             keys: Arc::new(self.0.clone()),
         }
     }
+
+    fn till(&self) -> Till {
+        Till {
+            books: self.books(),
+            redemptions: Arc::new(self.0.clone()),
+        }
+    }
 }
 
 #[async_trait(?Send)]
@@ -77,5 +85,18 @@ impl StoreHarness for ReferenceStoreHarness {
     async fn reopen(&mut self, books: Books) -> Books {
         drop(books);
         self.books()
+    }
+}
+
+#[async_trait(?Send)]
+impl RedemptionHarness for ReferenceStoreHarness {
+    async fn open(&mut self) -> Till {
+        *self = Self::default();
+        self.till()
+    }
+
+    async fn crash_and_reopen(&mut self, till: Till) -> Till {
+        drop(till);
+        self.till()
     }
 }

@@ -7,6 +7,7 @@ pub mod quarantine;
 pub mod queries;
 
 pub use exam::{Loaded, StoreExam};
+pub(crate) use exam::{coupon, issue_for};
 
 use crate::{CouponStore, KeyStore, RecordStore};
 use async_trait::async_trait;

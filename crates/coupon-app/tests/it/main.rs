@@ -7,5 +7,7 @@ mod combiner;
 mod desk;
 mod follow;
 mod ledger;
+mod redeemer;
+mod redemption;
 mod store;
 mod suites;
