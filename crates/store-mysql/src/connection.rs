@@ -3,7 +3,7 @@
 use crate::error::{Failure, OpenError};
 use crate::limits;
 use crate::script::Script;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::{ConnectOptions, Connection, Either};
 use std::fmt;

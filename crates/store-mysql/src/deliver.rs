@@ -250,14 +250,15 @@ impl Transaction<'_> {
         epoch: Epoch,
         issues: &[IssuedRecord],
     ) -> Result<(), Failure> {
-        for script in rows::insert_issues(coupon, epoch, issues.iter()) {
-            self.ask(script).await?;
-        }
-        let mut script = Script::new();
-        rows::raise_count(&mut script, coupon, epoch, issues);
-        let raised = self.ask(script).await?;
+        let mut first = Script::new();
+        rows::raise_count(&mut first, coupon, epoch, issues);
+        let mut scripts = rows::insert_issues(first, coupon, epoch, issues.iter()).into_iter();
+        let raised = self.ask(scripts.next().unwrap_or_default()).await?;
         if raised.first().is_none_or(|one| one.affected != 1) {
             return Err(Failure::Overtaken("the hard limit of a coupon"));
+        }
+        for script in scripts {
+            self.ask(script).await?;
         }
         Ok(())
     }

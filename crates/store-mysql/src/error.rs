@@ -90,6 +90,12 @@ mod number {
     pub(super) const TOO_MANY_CONNECTIONS: u16 = 1040;
     pub(super) const SHUTTING_DOWN: u16 = 1053;
     pub(super) const QUERY_INTERRUPTED: u16 = 1317;
+    /// MariaDB: the connection was ended by an operator or because nobody used it.
+    pub(super) const CONNECTION_KILLED: u16 = 1927;
+    /// MySQL: the session was ended by an operator.
+    pub(super) const SESSION_KILLED: u16 = 3169;
+    /// MySQL: the connection was ended because nobody used it.
+    pub(super) const UNUSED: u16 = 4031;
     /// `read_only` or `super_read_only`: a replica, or a primary that is being moved.
     pub(super) const READ_ONLY: u16 = 1290;
     pub(super) const READ_ONLY_MODE: u16 = 1836;
@@ -110,7 +116,15 @@ impl Failure {
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
             Self::Database(error) => match error {
-                sqlx::Error::Database(_) => self.number() == Some(number::SHUTTING_DOWN),
+                sqlx::Error::Database(_) => matches!(
+                    self.number(),
+                    Some(
+                        number::SHUTTING_DOWN
+                            | number::CONNECTION_KILLED
+                            | number::SESSION_KILLED
+                            | number::UNUSED
+                    )
+                ),
                 _ => true,
             },
             Self::NoAnswer(_) | Self::TaskLost(_) | Self::Damaged(_) => true,
@@ -140,6 +154,9 @@ impl Failure {
                         | number::DUPLICATE_KEY
                         | number::TOO_MANY_CONNECTIONS
                         | number::SHUTTING_DOWN
+                        | number::CONNECTION_KILLED
+                        | number::SESSION_KILLED
+                        | number::UNUSED
                         | number::QUERY_INTERRUPTED
                         | number::READ_ONLY
                         | number::READ_ONLY_MODE
@@ -155,9 +172,8 @@ impl Failure {
             | Self::Overtaken(_)
             | Self::Fenced
             | Self::NoTurn(_)
-            | Self::Weak(_)
             | Self::TaskLost(_) => true,
-            Self::Database(_) | Self::Damaged(_) | Self::Json(_) | Self::KeyTaken(_) => false,
+            Self::Weak(_) | Self::Database(_) | Self::Damaged(_) | Self::Json(_) | Self::KeyTaken(_) => false,
         }
     }
 }

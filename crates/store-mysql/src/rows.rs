@@ -50,23 +50,21 @@ pub(crate) fn ask_positions(
     script.sql(")");
 }
 
-/// Inserts issued coupons: as few round trips as their size allows.
+/// Inserts issued coupons behind what stands in `first`: as few round trips as their size allows.
 pub(crate) fn insert_issues<'i>(
+    first: Script,
     coupon: CouponId,
     epoch: Epoch,
     issues: impl Iterator<Item = &'i IssuedRecord>,
 ) -> Vec<Script> {
     let mut scripts: Vec<Script> = Vec::new();
+    let mut script = first;
     let mut rows = 0;
     for issue in issues {
-        let full = |script: &Script| script.len() > limits::MAX_SCRIPT_BYTES;
-        if scripts.last().is_none_or(full) {
-            scripts.push(Script::new());
+        if script.len() > limits::MAX_SCRIPT_BYTES {
+            scripts.push(std::mem::take(&mut script));
             rows = 0;
         }
-        let script = scripts
-            .last_mut()
-            .expect("one has been put there if there was none");
         if rows % limits::MAX_INSERT_ROWS == 0 {
             script.statement(
                 "INSERT INTO issued_coupons \
@@ -88,6 +86,7 @@ pub(crate) fn insert_issues<'i>(
             .optional(issue.key.map(std::num::NonZeroU64::get));
         script.sql(", ").number(epoch).sql(")");
     }
+    scripts.push(script);
     scripts
 }
 
