@@ -4,7 +4,7 @@ use crate::connection::Connector;
 use crate::error::{Failure, OpenError};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
 const SCRIPTS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
@@ -19,8 +19,16 @@ pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
             known: newest(),
         });
     }
-    migrator().run(&mut connection).await?;
-    Ok(())
+    drop(connection);
+    // Through a pool, because the library's futures for a single connection cannot be sent between threads.
+    let pool = MySqlPoolOptions::new()
+        .max_connections(1)
+        .connect_with(connector.options().clone())
+        .await
+        .map_err(OpenError::Unreachable)?;
+    let migrated = migrator().run(&pool).await;
+    pool.close().await;
+    Ok(migrated?)
 }
 
 fn migrator() -> Migrator {

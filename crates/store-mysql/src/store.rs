@@ -59,9 +59,7 @@ impl MysqlStore {
     /// Makes or updates the tables. Any number of processes may do so at once.
     pub async fn migrate(url: &str) -> Result<(), OpenError> {
         let options = StoreOptions::default();
-        // Changing a large table takes as long as it takes.
-        let patient = Duration::from_secs(24 * 3_600);
-        let connector = Connector::new(url, options.lock_wait, patient)?;
+        let connector = Connector::new(url, options.lock_wait, options.answer_within)?;
         migrations::run(&connector).await
     }
 

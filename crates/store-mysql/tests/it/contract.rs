@@ -1,6 +1,6 @@
 //! The examinations.
 
-use super::rig::{self, RUNTIME};
+use super::rig::{self, RUNTIME, had};
 use async_trait::async_trait;
 use coupon_app::contract::delivery::{DeliveryHarness, Intake};
 use coupon_app::contract::ledger::{Bench, LedgerHarness};
@@ -173,16 +173,6 @@ fn intake(store: MysqlStore) -> Intake {
         marks: Arc::new(store.clone()),
         ids: Arc::new(store),
     }
-}
-
-/// The value, or the end of a test that cannot be held here.
-macro_rules! had {
-    ($wanted:expr) => {
-        match $wanted {
-            Some(had) => had,
-            None => return,
-        }
-    };
 }
 
 /// Every examination on one engine.

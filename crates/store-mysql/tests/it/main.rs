@@ -7,4 +7,10 @@
 )]
 
 mod contract;
+mod faults;
+mod fences;
+mod outside;
 mod rig;
+mod servers;
+mod settings;
+mod tables;

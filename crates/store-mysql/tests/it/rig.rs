@@ -32,9 +32,9 @@ pub(crate) fn server(options: &SqlOptions) -> Option<Sql> {
 /// The same database with tables.
 pub(crate) fn migrated(database: SqlDatabase) -> SqlDatabase {
     let url = database.url().to_owned();
-    std::thread::spawn(move || RUNTIME.block_on(MysqlStore::migrate(&url)).unwrap())
-        .join()
-        .unwrap();
+    // On a thread of its own, since tests call this from within their event loops.
+    let migrating = std::thread::spawn(move || RUNTIME.block_on(MysqlStore::migrate(&url)));
+    migrating.join().unwrap().unwrap();
     database
 }
 
@@ -173,3 +173,38 @@ pub(crate) fn text(rows: &coupon_testkit::Rows) -> Vec<Vec<String>> {
 pub(crate) fn run(case: impl Future<Output = ()>) {
     coupon_app::contract::run(case);
 }
+
+/// The value, or the end of a test that cannot be held here.
+macro_rules! had {
+    ($wanted:expr) => {
+        match $wanted {
+            Some(had) => had,
+            None => return,
+        }
+    };
+}
+pub(crate) use had;
+
+/// One test for each case on one engine.
+macro_rules! on {
+    ($name:ident, $engine:expr; $($case:ident)*) => {
+        mod $name {
+            use coupon_testkit::SqlEngine;
+            $(
+                #[test]
+                fn $case() {
+                    super::$case($engine);
+                }
+            )*
+        }
+    };
+}
+
+/// One test for each case on each engine.
+macro_rules! on_both {
+    ($($case:ident)*) => {
+        $crate::rig::on! { mariadb, SqlEngine::MariaDb; $($case)* }
+        $crate::rig::on! { mysql, SqlEngine::MySql; $($case)* }
+    };
+}
+pub(crate) use {on, on_both};
