@@ -3,7 +3,7 @@
 //! * [`IssueLedger`] decides and makes durable; [`Combiner`] stands in front of every ledger and turns concurrent
 //!   requests into batches.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
-//! * [`DeliveryStore`] takes in the stream of a ledger that many servers share.
+//! * [`DeliveryStore`] takes in the stream of a ledger that many servers share; [`LedgerMarks`] tells when it was lost.
 //! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -34,7 +34,10 @@ pub use board::{Board, Posted};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
-pub use delivery::{CouponIds, Delivered, Delivery, DeliveryStore, Epoch};
+pub use delivery::{
+    CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
+    Quarantined, Suspicion,
+};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};

@@ -1,9 +1,10 @@
 //! The references as examinees: they must pass their own examination.
 
+use super::delivery::{DeliveryHarness, Intake};
 use super::ledger::{Bench, LedgerHarness};
 use super::redemption::{RedemptionHarness, Till};
 use super::store::{Books, StoreHarness};
-use crate::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
+use crate::memory::{ManualClock, Medium, MemoryDeliveries, MemoryLedger, MemoryStore};
 use crate::{Board, RecordStore};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -98,5 +99,37 @@ impl RedemptionHarness for ReferenceStoreHarness {
     async fn crash_and_reopen(&mut self, till: Till) -> Till {
         drop(till);
         self.till()
+    }
+}
+
+/// Opens the reference of a store that is filled by deliveries.
+#[derive(Debug, Default)]
+pub struct ReferenceDeliveryHarness(MemoryDeliveries);
+
+impl ReferenceDeliveryHarness {
+    /// Nothing opened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn intake(&self) -> Intake {
+        Intake {
+            deliveries: Arc::new(self.0.clone()),
+            marks: Arc::new(self.0.clone()),
+            ids: Arc::new(self.0.clone()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl DeliveryHarness for ReferenceDeliveryHarness {
+    async fn open(&mut self) -> Intake {
+        *self = Self::default();
+        self.intake()
+    }
+
+    async fn crash_and_reopen(&mut self, intake: Intake) -> Intake {
+        drop(intake);
+        self.intake()
     }
 }

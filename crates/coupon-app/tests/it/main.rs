@@ -4,6 +4,7 @@
 
 mod board;
 mod combiner;
+mod delivery;
 mod desk;
 mod follow;
 mod ledger;
