@@ -31,6 +31,8 @@ mod reopen;
 mod reply;
 mod retire;
 mod scripts;
+#[cfg(feature = "sim")]
+mod sim;
 mod streams;
 
 pub use deliveries::{DeadLetter, RedisDeliveries, WorkerOptions};
@@ -43,4 +45,4 @@ pub use options::{Login, RedisOptions, Target, Tls};
 pub use reopen::{ReopenError, Reopened, Reopening};
 pub use retire::Retired;
 #[cfg(feature = "sim")]
-pub use scripts::Sim;
+pub use sim::Sim;

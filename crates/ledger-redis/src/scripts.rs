@@ -95,7 +95,7 @@ impl Scripts {
 
     /// Scripts for tests and measurements.
     #[cfg(feature = "sim")]
-    pub(crate) fn simulated(sim: &Sim) -> Self {
+    pub(crate) fn simulated(sim: &crate::Sim) -> Self {
         let clock = if sim.clock.is_some() {
             include_str!("scripts/sim_clock.lua")
         } else {
@@ -112,24 +112,5 @@ impl Scripts {
     /// Those that a ledger needs at once, to be loaded on every new connection.
     pub(crate) fn of_the_ledger(&self) -> [&Script; 5] {
         [&self.issue, &self.apply, &self.read, &self.holders, &self.positions]
-    }
-}
-
-/// What tests and measurements change; no product can ask for it.
-#[cfg(feature = "sim")]
-#[derive(Clone, Default)]
-pub struct Sim {
-    /// Judges instead of the server's clock.
-    pub clock: Option<std::sync::Arc<dyn coupon_app::Clock>>,
-    /// Leaves the stream entry out, to measure what it costs.
-    pub without_stream: bool,
-}
-
-#[cfg(feature = "sim")]
-impl std::fmt::Debug for Sim {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sim")
-            .field("without_stream", &self.without_stream)
-            .finish_non_exhaustive()
     }
 }

@@ -37,7 +37,13 @@ end
 
 local expires = valid_until
 if expires == '' then
-  expires = struct.pack('>I8', tonumber(now) + tonumber(valid_for))
+  local ends = tonumber(now) + tonumber(valid_for)
+  if ends < 253402300799999999 then
+    expires = struct.pack('>I8', ends)
+  else
+    -- The end of the year 9999, the last instant there is; no Lua number is exactly that.
+    expires = '\3\132\68\12\204\115\95\255'
+  end
 end
 local times = struct.pack('>I8', tonumber(now)) .. expires
 
