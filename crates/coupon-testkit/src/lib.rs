@@ -21,6 +21,7 @@ mod error;
 mod limits;
 mod place;
 mod port;
+mod proxy;
 mod redis;
 mod server;
 mod skip;
@@ -30,7 +31,8 @@ mod watchdog;
 
 pub use self::error::ServerError;
 pub use self::port::free_port;
+pub use self::proxy::{Direction, FaultProxy, Loss, ProxyCounts};
 pub use self::redis::{Answer, Redis, RedisEngine, RedisOptions};
 pub use self::skip::or_skip;
-pub use self::sql::{Rows, Sql, SqlDatabase, SqlEngine, SqlOptions};
+pub use self::sql::{Rows, Sql, SqlDatabase, SqlEngine, SqlOptions, SqlSession};
 pub use self::wait::wait_until;

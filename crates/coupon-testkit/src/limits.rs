@@ -25,3 +25,7 @@ pub(crate) const PORT_ATTEMPTS: usize = 3;
 /// Ports are taken from here, below those that Linux gives to outgoing connections. A client that keeps
 /// trying a dead port among those would now and then be given that very port and so reach itself.
 pub(crate) const PORTS: std::ops::Range<u16> = 15_000..31_000;
+/// Connections through one proxy at a time.
+pub(crate) const PROXY_CONNECTIONS: usize = 1_024;
+/// What a proxy reads at once.
+pub(crate) const PROXY_BUFFER_BYTES: usize = 64 << 10;

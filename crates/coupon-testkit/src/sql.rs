@@ -385,9 +385,48 @@ impl SqlDatabase {
     ///
     /// As [`Sql::query`].
     pub fn query(&self, sql: &str) -> Result<Rows, ServerError> {
-        let mut connection = Connection::open(self.component, &self.account)?;
+        self.session()?.query(sql)
+    }
+
+    /// A connection in this schema, to hold a transaction open with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sql::query`].
+    pub fn session(&self) -> Result<SqlSession, ServerError> {
+        self.open(&self.account)
+    }
+
+    /// The same through another port of the loopback: a proxy's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sql::query`].
+    pub fn session_by_port(&self, port: u16) -> Result<SqlSession, ServerError> {
+        self.open(&self.account.clone().by_loopback(port))
+    }
+
+    fn open(&self, account: &Account) -> Result<SqlSession, ServerError> {
+        let mut connection = Connection::open(self.component, account)?;
         connection.query(&format!("USE {}", self.name))?;
-        connection.query(sql)
+        Ok(SqlSession { connection })
+    }
+}
+
+/// One connection; what it has locked or begun ends when it is dropped.
+#[derive(Debug)]
+pub struct SqlSession {
+    connection: Connection,
+}
+
+impl SqlSession {
+    /// Sends one statement and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sql::query`].
+    pub fn query(&mut self, sql: &str) -> Result<Rows, ServerError> {
+        self.connection.query(sql)
     }
 }
 

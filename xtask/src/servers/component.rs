@@ -46,6 +46,32 @@ pub(super) const COMPONENTS: &[Component] = &[
         ],
     },
     Component {
+        program: "valkey-server",
+        variable: "FIRSTCOME_TEST_VALKEY_SERVER",
+        address: "FIRSTCOME_TEST_VALKEY_URL",
+        impostor: None,
+        package: "valkey-server",
+        launchers: &[("valkey-server", "usr/bin/valkey-server", &[])],
+    },
+    Component {
+        program: "mysqld",
+        variable: "FIRSTCOME_TEST_MYSQLD",
+        address: "FIRSTCOME_TEST_MYSQL_URL",
+        // Where MariaDB is installed, `mysqld` is often another name for it.
+        impostor: Some("MariaDB"),
+        package: "mysql-server-core",
+        launchers: &[(
+            "mysqld",
+            "usr/sbin/mysqld",
+            &[
+                "--no-defaults",
+                "--lc-messages-dir=ROOT/usr/share/mysql",
+                "--character-sets-dir=ROOT/usr/share/mysql/charsets",
+                "--plugin-dir=ROOT/usr/lib/mysql/plugin",
+            ],
+        )],
+    },
+    Component {
         program: "mariadbd",
         variable: "FIRSTCOME_TEST_MARIADBD",
         address: "FIRSTCOME_TEST_MARIADB_URL",

@@ -82,6 +82,7 @@ impl Account {
 }
 
 /// An open connection.
+#[derive(Debug)]
 pub(super) struct Connection {
     component: &'static str,
     stream: TcpStream,

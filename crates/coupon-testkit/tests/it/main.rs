@@ -6,6 +6,7 @@
 )]
 
 mod leftovers;
+mod proxy;
 mod redis;
 mod skips;
 mod sql;
