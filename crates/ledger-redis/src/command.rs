@@ -50,15 +50,19 @@ impl Engine {
 
     async fn try_command(&self, request: &CommandRequest) -> Result<Tried, LedgerError> {
         let mut pointed = None;
+        let mut begun = None;
         if let Some(token) = request.token {
             pointed = self.pointed(token).await.map_err(RedisTrouble::of_a_reading)?;
-            let answered = self.replay(token, pointed).await;
-            if let Some(outcome) = answered.map_err(RedisTrouble::of_a_reading)? {
-                return Ok(Tried::Answered(outcome));
+            if let Some(coupon) = pointed {
+                match self.recall(token, coupon).await.map_err(RedisTrouble::of_a_reading)? {
+                    Recalled::Answer(outcome) => return Ok(Tried::Answered(outcome)),
+                    Recalled::NoCoupon => begun = Some(coupon),
+                    Recalled::Nothing => {}
+                }
             }
         }
         let decided = match (&request.command, request.coupon) {
-            (Command::Create(terms), None) => self.decide_creation(request, terms, pointed).await,
+            (Command::Create(terms), None) => self.decide_creation(request, terms, begun).await,
             (_, Some(coupon)) => self.decide(request, coupon).await,
             (_, None) => Ok(Err(refused(CommandRefusal::UnknownCoupon))),
         };
@@ -80,26 +84,19 @@ impl Engine {
         self.apply(decided).await.map_err(RedisTrouble::of_a_write)
     }
 
-    /// Decides a new coupon. Nothing is written: the id may stay unused.
+    /// Decides a new coupon. Nothing is written: the id may stay unused. `begun` is the id that an earlier try under
+    /// the same token has pointed to without getting further: it is used, not a second one.
     async fn decide_creation<'c>(
         &self,
         request: &'c CommandRequest,
         terms: &Terms,
-        pointed: Option<CouponId>,
+        begun: Option<CouponId>,
     ) -> Result<Result<Decided<'c>, CommandOutcome>, RedisTrouble> {
         let said = self.call(&self.scripts.now, &[self.keys.coupons()], &[]).await?;
         let now = instant(&text(said)?)?;
         let mut next = match Coupon::create(CouponId::FIRST, terms.clone(), now) {
             Ok(coupon) => coupon,
             Err(refusal) => return Ok(Err(refused(refusal))),
-        };
-        // An earlier try under this token has pointed to an id and got no further: it is used, not a second one.
-        let begun = match pointed {
-            Some(coupon) => match self.read(coupon, b"", false).await? {
-                Said::Missing => Some(coupon),
-                _ => None,
-            },
-            None => None,
         };
         let id = match begun {
             Some(id) => Some(id),
@@ -123,11 +120,18 @@ impl Engine {
         request: &'c CommandRequest,
         coupon: CouponId,
     ) -> Result<Result<Decided<'c>, CommandOutcome>, RedisTrouble> {
-        let Said::Standing(head, mut fields) = self.read(coupon, b"", true).await? else {
+        // The token is looked for again in the same reading: another server may have used it a moment ago.
+        let scope = request.token.map_or_else(Vec::new, |token| token.scope.to_vec());
+        let Said::Standing(head, mut fields) = self.read(coupon, &scope, true).await? else {
             return Ok(Err(refused(CommandRefusal::UnknownCoupon)));
         };
         let clock = instant(&fields.text()?)?;
         let retired = fields.text()? == "1";
+        if let Some(token) = request.token
+            && let Some(outcome) = replay(&fields.bytes()?, token, clock)?
+        {
+            return Ok(Err(outcome));
+        }
         let old = present(&head)?;
         let standing = head.standing();
         let effect = decide_command(Some(&old), standing, &request.command, request.if_match, clock);
@@ -232,7 +236,8 @@ impl Engine {
         for list in [self.keys.coupons(), self.keys.streams()] {
             let mut add = redis::cmd("SADD");
             add.arg(list).arg(coupon.get());
-            self.link.send(&add).await?;
+            // Also whoever mends a doubtful Redis comes here.
+            self.link.send_in_doubt(&add).await?;
         }
         Ok(())
     }
@@ -267,40 +272,54 @@ impl Engine {
         Ok(text(said)? == to)
     }
 
-    /// The answer that a live token was given before.
-    async fn replay(
-        &self,
-        token: CommandToken,
-        pointed: Option<CouponId>,
-    ) -> Result<Option<CommandOutcome>, RedisTrouble> {
-        let Some(coupon) = pointed else {
-            return Ok(None);
-        };
-        let Said::Standing(_, mut fields) = self.read(coupon, &token.scope, false).await? else {
-            return Ok(None);
+    /// What a token left in the coupon that it points to.
+    async fn recall(&self, token: CommandToken, coupon: CouponId) -> Result<Recalled, RedisTrouble> {
+        let mut fields = match self.read(coupon, &token.scope, false).await? {
+            Said::Standing(_, fields) => fields,
+            Said::Missing => return Ok(Recalled::NoCoupon),
+            Said::Deleted | Said::Retired(_) | Said::Changed | Said::NotYet(_) => return Ok(Recalled::Nothing),
         };
         let clock = instant(&fields.text()?)?;
         let _retired = fields.text()?;
-        let kept = fields.bytes()?;
-        if kept.is_empty() {
-            return Ok(None);
-        }
-        let kept = Kept::read(&kept).ok_or(RedisTrouble::Nonsense("a token's answer is malformed"))??;
-        let life = Span::from_micros(COMMAND_TOKEN_LIFE_US).expect("a day is not negative");
-        if clock >= kept.coupon.revised_at.saturating_add(life) {
-            return Ok(None);
-        }
-        Ok(Some(if kept.payload == token.payload {
-            CommandOutcome::Done {
-                decided_at: kept.coupon.revised_at,
-                coupon: Arc::new(kept.coupon),
-                issued: kept.issued,
-                replayed: true,
-            }
-        } else {
-            CommandOutcome::TokenReused
-        }))
+        let outcome = replay(&fields.bytes()?, token, clock)?;
+        Ok(outcome.map_or(Recalled::Nothing, Recalled::Answer))
     }
+}
+
+/// What a token left behind.
+enum Recalled {
+    /// The answer to whoever shows it again.
+    Answer(CommandOutcome),
+    /// It points to a coupon that is not there: its command has not been applied, or not yet.
+    NoCoupon,
+    /// Nothing, or nothing that still counts.
+    Nothing,
+}
+
+/// The answer that a live token was given before, from what its command left in the coupon.
+fn replay(
+    kept: &[u8],
+    token: CommandToken,
+    clock: Timestamp,
+) -> Result<Option<CommandOutcome>, RedisTrouble> {
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let kept = Kept::read(kept).ok_or(RedisTrouble::Nonsense("a token's answer is malformed"))??;
+    let life = Span::from_micros(COMMAND_TOKEN_LIFE_US).expect("a day is not negative");
+    if clock >= kept.coupon.revised_at.saturating_add(life) {
+        return Ok(None);
+    }
+    Ok(Some(if kept.payload == token.payload {
+        CommandOutcome::Done {
+            decided_at: kept.coupon.revised_at,
+            coupon: Arc::new(kept.coupon),
+            issued: kept.issued,
+            replayed: true,
+        }
+    } else {
+        CommandOutcome::TokenReused
+    }))
 }
 
 /// What a token's command left: payload, then revised, closed and issued as text, then the coupon as JSON.

@@ -187,6 +187,11 @@ impl Link {
         wire.send(command).await
     }
 
+    /// One command of whoever mends what is in doubt.
+    pub(crate) async fn send_in_doubt(&self, command: &Cmd) -> Result<Value, RedisTrouble> {
+        self.wire().await?.send(command).await
+    }
+
     fn gate(&self) -> Result<(), RedisTrouble> {
         match self.trouble() {
             Some(why) if self.judges => Err(Doubt::NotReady(why).into()),

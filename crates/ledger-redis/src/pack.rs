@@ -124,3 +124,43 @@ pub(crate) fn entry(coupon: CouponId, bytes: &[u8]) -> Result<(u32, Vec<Record>)
     }
     Ok((epoch, records))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coupon_app::contract::{at, coupon_id};
+    use proptest::prelude::*;
+
+    fn grants() -> impl Strategy<Value = Held> {
+        (1..=u32::MAX, any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(position, issued, valid, key)| Held {
+            grant: Grant {
+                position: Position::new(position).unwrap(),
+                issued_at: at(issued.into()),
+                expires_at: at(i64::from(issued) + i64::from(valid)),
+            },
+            key: KeyHash::new(key),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_is_read_as_it_was_written(written in grants()) {
+            prop_assert_eq!(held(&held_bytes(&written)), Ok(written));
+        }
+
+        /// Whatever stands in a stream, reading it ends, and does not panic.
+        #[test]
+        fn bytes_that_are_no_entry_are_unreadable_or_say_something(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..120),
+            kind in 0..4_u8,
+        ) {
+            if let Some(first) = bytes.first_mut() {
+                *first = kind;
+            }
+            if let Ok((_, records)) = entry(coupon_id(1), &bytes) {
+                prop_assert!(bytes.len() > ENTRY_HEADER_BYTES && !records.is_empty());
+            }
+            let _ = held(&bytes);
+        }
+    }
+}

@@ -59,3 +59,69 @@ pub(crate) fn steps(requests: &[Request], most: usize) -> Vec<Step> {
     }
     steps
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coupon_app::contract::ledger::{ask, order};
+    use coupon_app::contract::{coupon_id, user};
+    use coupon_core::Command;
+
+    fn held(n: usize, coupons: &[u32]) -> Request {
+        Request::Look(Box::new(Look::Holder {
+            user: user(n),
+            coupons: coupons.iter().map(|id| coupon_id(*id)).collect(),
+        }))
+    }
+
+    #[test]
+    fn one_call_for_a_coupon_unless_its_order_would_be_lost() {
+        let issue = |id, n| ask(coupon_id(id), &user(n), None);
+        let alone = || Request::Command(Box::new(order(Some(coupon_id(1)), Command::Pause)));
+        let (one, two) = (coupon_id(1), coupon_id(2));
+        let many = 100;
+        let cases: Vec<(usize, Vec<Request>, Vec<Step>)> = vec![
+            (many, vec![], vec![]),
+            (
+                many,
+                vec![issue(1, 0), issue(2, 0), issue(1, 1), issue(2, 1)],
+                vec![Step::Issues(one, vec![0, 2]), Step::Issues(two, vec![1, 3])],
+            ),
+            (
+                many,
+                vec![issue(1, 0), held(0, &[1, 2]), issue(1, 1), issue(2, 1), held(1, &[2])],
+                vec![
+                    Step::Issues(one, vec![0]),
+                    Step::Holders(one, vec![(1, 0)]),
+                    Step::Holders(two, vec![(1, 1)]),
+                    Step::Issues(one, vec![2]),
+                    Step::Issues(two, vec![3]),
+                    Step::Holders(two, vec![(4, 0)]),
+                ],
+            ),
+            (
+                many,
+                vec![issue(1, 0), issue(2, 0), alone(), issue(1, 1), issue(2, 1)],
+                vec![
+                    Step::Issues(one, vec![0]),
+                    Step::Issues(two, vec![1]),
+                    Step::Alone(2),
+                    Step::Issues(one, vec![3]),
+                    Step::Issues(two, vec![4]),
+                ],
+            ),
+            (
+                2,
+                (0..5).map(|n| issue(1, n)).collect(),
+                vec![
+                    Step::Issues(one, vec![0, 1]),
+                    Step::Issues(one, vec![2, 3]),
+                    Step::Issues(one, vec![4]),
+                ],
+            ),
+        ];
+        for (most, requests, expected) in cases {
+            assert_eq!(steps(&requests, most), expected);
+        }
+    }
+}

@@ -73,7 +73,8 @@ pub enum ReopenError {
 impl RedisLedger {
     /// Begins to build the state of a coupon anew, as the store has it, for an epoch that the store has raised to.
     ///
-    /// Until it is opened the coupon stays as it is: gone, or of an earlier epoch, which servers refuse to use.
+    /// Until it is opened the coupon stays as it is: gone, or of an earlier epoch, which servers refuse to use. It can
+    /// be done before the servers found are accepted, and should be.
     pub async fn reopen(&self, coupon: Coupon, epoch: Epoch) -> Result<Reopening, RedisTrouble> {
         let reopening = Reopening {
             engine: Arc::clone(&self.engine),
@@ -202,14 +203,15 @@ impl Reopening {
         let engine = Arc::clone(&self.engine);
         let switching = self.handle.spawn(async move {
             let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-            engine.link.call(&engine.scripts.switch, &keys, &args).await
+            let call = engine.scripts.switch.by_text(&keys, &args);
+            engine.link.send_in_doubt(&call).await
         });
         switching.await.map_err(ended)?
     }
 
     async fn send(&self, command: redis::Cmd) -> Result<(), RedisTrouble> {
         let engine = Arc::clone(&self.engine);
-        let sending = self.handle.spawn(async move { engine.link.send(&command).await });
+        let sending = self.handle.spawn(async move { engine.link.send_in_doubt(&command).await });
         sending.await.map_err(ended)?.map(|_said| ())
     }
 }

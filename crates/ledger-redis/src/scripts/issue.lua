@@ -90,8 +90,8 @@ end
 if won > 0 then
   local ends = position + won
   local entry = struct.pack('>BI4I4I4', with_keys and 2 or 1, tonumber(epoch), position + 1, won) .. times
-    .. table.concat(winner_keys) .. table.concat(winners, '\0')
-  redis.call('XADD', KEYS[3], ends .. '-0', 'issued', entry) -- the stream entry
+  entry = entry .. table.concat(winner_keys) .. table.concat(winners, '\0') -- the stream entry
+  redis.call('XADD', KEYS[3], string.format('%.0f-0', ends), 'issued', entry) -- the stream entry
   for from = 1, 2 * won, 2 * CHUNK do
     redis.call('HSET', KEYS[2], unpack(fields, from, math.min(from + 2 * CHUNK - 1, 2 * won)))
   end
