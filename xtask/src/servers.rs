@@ -2,11 +2,13 @@
 //!
 //! What a variable or the `PATH` offers is used as it is. Otherwise Debian's packages, with all that they
 //! depend on, are unpacked below `target/servers/` and started through their own loader, so that they run on
-//! any Linux that has `apt-get` and `dpkg`. `coupon-testkit` has the other half: it finds what is here.
+//! any Linux that has `apt-get` and `dpkg`. Apache Kafka is libraries of Java's, which Maven brings. `coupon-testkit` has the other half: it finds what is here.
 
 mod apt;
 mod component;
 mod launcher;
+mod maven;
+mod told;
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -22,7 +24,7 @@ use self::component::{COMPONENTS, Component};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Bring these programs alone, by name: redis-server, mariadbd and so on.
+    /// Bring these programs alone, by name: redis-server, mariadbd, kafka and so on.
     #[arg(value_name = "PROGRAM")]
     programs: Vec<String>,
     /// Bring them again, even if they are here: newer packages, for instance.

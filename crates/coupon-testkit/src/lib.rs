@@ -18,6 +18,7 @@
 //! Called from asynchronous tests it keeps its thread busy for that long, which a test can afford.
 
 mod error;
+mod kafka;
 mod limits;
 mod place;
 mod port;
@@ -30,9 +31,10 @@ mod wait;
 mod watchdog;
 
 pub use self::error::ServerError;
+pub use self::kafka::{Kafka, KafkaOptions};
 pub use self::port::free_port;
 pub use self::proxy::{Direction, FaultProxy, Loss, ProxyCounts};
-pub use self::redis::{Answer, Redis, RedisEngine, RedisOptions};
+pub use self::redis::{Answer, Redis, RedisCluster, RedisEngine, RedisOptions};
 pub use self::skip::or_skip;
 pub use self::sql::{Rows, Sql, SqlDatabase, SqlEngine, SqlOptions, SqlSession};
 pub use self::wait::wait_until;

@@ -29,3 +29,9 @@ pub(crate) const PORTS: std::ops::Range<u16> = 15_000..31_000;
 pub(crate) const PROXY_CONNECTIONS: usize = 1_024;
 /// What a proxy reads at once.
 pub(crate) const PROXY_BUFFER_BYTES: usize = 64 << 10;
+/// Brokers of one Kafka cluster.
+pub(crate) const BROKERS: std::ops::RangeInclusive<u16> = 1..=5;
+/// Masters of one Redis cluster; fewer than three cannot agree on a failure.
+pub(crate) const CLUSTER_NODES: usize = 3;
+/// Into so many slots a Redis cluster divides its keys.
+pub(crate) const CLUSTER_SLOTS: u16 = 16_384;

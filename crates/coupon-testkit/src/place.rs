@@ -55,6 +55,49 @@ pub(crate) const MYSQL: Component = Component {
     impostor: Some("MariaDB"),
 };
 
+/// A directory of libraries and no program: it is started by Java.
+pub(crate) const KAFKA: Component = Component {
+    program: "kafka",
+    variable: "FIRSTCOME_TEST_KAFKA_HOME",
+    address: Some("FIRSTCOME_TEST_KAFKA_BROKERS"),
+    impostor: None,
+};
+
+/// Java and the libraries of Kafka's broker.
+pub(crate) fn kafka() -> Result<(PathBuf, PathBuf), ServerError> {
+    let libraries = match variable(KAFKA.variable) {
+        Some(named) => {
+            let libraries = PathBuf::from(named).join("libs");
+            if !libraries.is_dir() {
+                return Err(ServerError::Failed {
+                    component: KAFKA.program,
+                    reason: format!("{} names a directory without libs/", KAFKA.variable),
+                });
+            }
+            libraries
+        }
+        None => servers().join("kafka/libs"),
+    };
+    if !libraries.is_dir() {
+        return Err(KAFKA.absent());
+    }
+    let of_home = variable("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
+    let java = of_home
+        .filter(|path| is_program(path))
+        .or_else(|| on_path("java"));
+    let java = java.ok_or_else(|| ServerError::Absent {
+        component: "java",
+        reason: "the PATH has none, nor has JAVA_HOME".to_owned(),
+    })?;
+    Ok((java, libraries))
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    let mut found = env::split_paths(&path).map(|directory| directory.join(program));
+    found.find(|path| is_program(path))
+}
+
 impl Component {
     /// The program to start.
     pub(crate) fn find(&self) -> Result<PathBuf, ServerError> {
@@ -68,14 +111,7 @@ impl Component {
                 reason: format!("{} names {}, which is no program", self.variable, path.display()),
             });
         }
-        let on_path = variable("PATH")
-            .and_then(|path| {
-                env::split_paths(&path)
-                    .map(|directory| directory.join(self.program))
-                    .find(|path| is_program(path))
-            })
-            .filter(|path| !self.is_impostor(path));
-        if let Some(path) = on_path {
+        if let Some(path) = on_path(self.program).filter(|path| !self.is_impostor(path)) {
             return Ok(path);
         }
         let unpacked = servers().join("bin").join(self.program);

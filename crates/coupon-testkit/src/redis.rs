@@ -1,15 +1,18 @@
 //! Redis, and Valkey in its place.
 
+mod cluster;
 mod wire;
 
 use std::path::PathBuf;
 
 use crate::error::ServerError;
-use crate::limits::PORT_ATTEMPTS;
+use crate::limits::{PORT_ATTEMPTS, START};
 use crate::place::{self, Component};
 use crate::port::free_port;
 use crate::server::Server;
+use crate::wait::wait_until;
 
+pub use self::cluster::RedisCluster;
 pub use self::wire::Answer;
 
 /// Which of the two products.
@@ -131,6 +134,48 @@ impl Redis {
         Ok(shared.insert(redis).url())
     }
 
+    /// Starts a replica of this server and waits until it has everything. Replication is asynchronous, as always:
+    /// what is written later reaches it after it was answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::start`].
+    pub fn start_replica(&self, options: &RedisOptions) -> Result<Self, ServerError> {
+        self.start_replica_by_port(options, self.port)
+    }
+
+    /// The same through another port of the loopback. A proxy there that stalls
+    /// [`ToClient`](crate::Direction::ToClient) makes a replica that lags for as long as the test wants.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::start`].
+    pub fn start_replica_by_port(&self, options: &RedisOptions, port: u16) -> Result<Self, ServerError> {
+        let mut options = options.clone().set("replicaof", &format!("127.0.0.1 {port}"));
+        if let Some(password) = &self.password {
+            options = options.set("masterauth", password);
+        }
+        let replica = Self::start(&options)?;
+        let linked = wait_until(START, || {
+            let info = replica.command(&["INFO", "replication"]).map(|info| info.text());
+            info.is_ok_and(|info| info.lines().any(|line| line == "master_link_status:up"))
+        });
+        if linked {
+            Ok(replica)
+        } else {
+            Err(replica.server.failed("it does not get to its primary"))
+        }
+    }
+
+    /// Makes a replica the primary, with what it has received. After a restart it is a replica again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::command`].
+    pub fn promote(&self) -> Result<(), ServerError> {
+        self.command(&["REPLICAOF", "NO", "ONE"]).map(|_| ())
+    }
+
     fn arguments(&self, options: &RedisOptions) -> Vec<String> {
         let data = self.server.data_dir().to_string_lossy().into_owned();
         let port = self.port.to_string();
@@ -139,6 +184,8 @@ impl Redis {
             ("bind", "127.0.0.1"),
             ("dir", data.as_str()),
             ("save", ""),
+            // A replica gets its copy at once, not after five seconds in which others might ask as well.
+            ("repl-diskless-sync-delay", "0"),
             ("daemonize", "no"),
             ("loglevel", "notice"),
         ];
@@ -148,7 +195,16 @@ impl Redis {
             .map(|(name, value)| (name.as_str(), value.as_str()));
         ours.into_iter()
             .chain(theirs)
-            .flat_map(|(name, value)| [format!("--{name}"), value.to_owned()])
+            .flat_map(|(name, value)| {
+                // A setting of several words takes as many arguments; an empty one takes an empty argument.
+                let words = if value.is_empty() {
+                    vec![""]
+                } else {
+                    value.split(' ').collect()
+                };
+                let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+                [vec![format!("--{name}")], words].concat()
+            })
             .collect()
     }
 

@@ -7,15 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use crate::process;
 use crate::terminal::Terminal;
 
-/// How long one call of apt or dpkg may take.
-const LIMIT: Duration = Duration::from_secs(900);
+use super::told::told;
+
 /// Apt gives up on a server that is silent for so many seconds.
 const SILENCE_S: u32 = 30;
 /// Who signs what a mirror serves.
@@ -177,29 +175,6 @@ impl Packages {
     }
 }
 
-/// Runs a command; its failure carries the reasons that it gave.
-fn told(command: Command, what: &str) -> anyhow::Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut said = Vec::new();
-    let finished = process::run(command, Some(LIMIT), |line| said.push(line.to_owned()))
-        .with_context(|| format!("{program} cannot be run here"))?;
-    if finished.success() {
-        return Ok(());
-    }
-    let reasons: Vec<&str> = said
-        .iter()
-        .filter_map(|line| line.strip_prefix("E: ").or(line.strip_prefix("dpkg: error: ")))
-        .take(3)
-        .collect();
-    let last = said.last().map(String::as_str).unwrap_or_default();
-    let why = if reasons.is_empty() {
-        last.to_owned()
-    } else {
-        reasons.join(" ")
-    };
-    bail!("{what}: {} ({why})", finished.ending())
-}
-
 /// The machine's own sources of packages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
@@ -304,20 +279,6 @@ mod tests {
         assert_eq!(
             sources_list(&sources[..1], None),
             "deb http://mirror/debian/ bookworm main\n"
-        );
-    }
-
-    #[test]
-    fn a_failure_carries_the_reason_that_the_program_gave() {
-        let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            "echo reading; echo 'E: Unable to locate package x' >&2; exit 100",
-        ]);
-        let error = told(command, "apt-get install x").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "apt-get install x: exit status: 100 (Unable to locate package x)"
         );
     }
 }

@@ -12,7 +12,8 @@ use anyhow::{Context as _, bail};
 use crate::terminal::Terminal;
 
 use super::apt::Apt;
-use super::launcher;
+use super::launcher::{self, Launcher};
+use super::maven;
 
 /// Raised when something is unpacked or started in another way, so that what is here is brought anew.
 const RECIPE: &str = "1\n";
@@ -26,11 +27,31 @@ pub(super) struct Component {
     pub(super) address: &'static str,
     /// A word in the answer to `--version` that betrays another product under the same name.
     pub(super) impostor: Option<&'static str>,
-    pub(super) package: &'static str,
-    /// Programs of the package to be started by their names: name, path, options that go first, in which
-    /// `ROOT` stands for where the packages are.
-    pub(super) launchers: &'static [(&'static str, &'static str, &'static [&'static str])],
+    source: Source,
 }
+
+enum Source {
+    /// A package of Debian's with all that it depends on.
+    Package {
+        name: &'static str,
+        /// Programs of the package to be started by their names.
+        launchers: &'static [Launcher],
+    },
+    /// Libraries of Java's, started by `coupon-testkit`. What the variable names is a directory with `libs/`.
+    Jars {
+        pom: &'static str,
+        /// How the one begins that carries the version.
+        main: &'static str,
+    },
+}
+
+/// Where the files are that these servers look for at absolute places.
+const SQL_OPTIONS: &[&str] = &[
+    "--no-defaults",
+    "--lc-messages-dir=ROOT/usr/share/mysql",
+    "--character-sets-dir=ROOT/usr/share/mysql/charsets/",
+    "--plugin-dir=ROOT/usr/lib/mysql/plugin",
+];
 
 pub(super) const COMPONENTS: &[Component] = &[
     Component {
@@ -38,20 +59,24 @@ pub(super) const COMPONENTS: &[Component] = &[
         variable: "FIRSTCOME_TEST_REDIS_SERVER",
         address: "FIRSTCOME_TEST_REDIS_URL",
         impostor: None,
-        package: "redis-server",
-        launchers: &[
-            ("redis-server", "usr/bin/redis-server", &[]),
-            ("redis-cli", "usr/bin/redis-cli", &[]),
-            ("redis-benchmark", "usr/bin/redis-benchmark", &[]),
-        ],
+        source: Source::Package {
+            name: "redis-server",
+            launchers: &[
+                Launcher::plain("redis-server", "usr/bin/redis-server"),
+                Launcher::plain("redis-cli", "usr/bin/redis-cli"),
+                Launcher::plain("redis-benchmark", "usr/bin/redis-benchmark"),
+            ],
+        },
     },
     Component {
         program: "valkey-server",
         variable: "FIRSTCOME_TEST_VALKEY_SERVER",
         address: "FIRSTCOME_TEST_VALKEY_URL",
         impostor: None,
-        package: "valkey-server",
-        launchers: &[("valkey-server", "usr/bin/valkey-server", &[])],
+        source: Source::Package {
+            name: "valkey-server",
+            launchers: &[Launcher::plain("valkey-server", "usr/bin/valkey-server")],
+        },
     },
     Component {
         program: "mysqld",
@@ -59,34 +84,38 @@ pub(super) const COMPONENTS: &[Component] = &[
         address: "FIRSTCOME_TEST_MYSQL_URL",
         // Where MariaDB is installed, `mysqld` is often another name for it.
         impostor: Some("MariaDB"),
-        package: "mysql-server-core",
-        launchers: &[(
-            "mysqld",
-            "usr/sbin/mysqld",
-            &[
-                "--no-defaults",
-                "--lc-messages-dir=ROOT/usr/share/mysql",
-                "--character-sets-dir=ROOT/usr/share/mysql/charsets",
-                "--plugin-dir=ROOT/usr/lib/mysql/plugin",
-            ],
-        )],
+        source: Source::Package {
+            name: "mysql-server-core",
+            launchers: &[Launcher {
+                name: "mysqld",
+                program: "usr/sbin/mysqld",
+                options: SQL_OPTIONS,
+            }],
+        },
     },
     Component {
         program: "mariadbd",
         variable: "FIRSTCOME_TEST_MARIADBD",
         address: "FIRSTCOME_TEST_MARIADB_URL",
         impostor: None,
-        package: "mariadb-server-core",
-        launchers: &[(
-            "mariadbd",
-            "usr/sbin/mariadbd",
-            &[
-                "--no-defaults",
-                "--lc-messages-dir=ROOT/usr/share/mysql",
-                "--character-sets-dir=ROOT/usr/share/mysql/charsets/",
-                "--plugin-dir=ROOT/usr/lib/mysql/plugin",
-            ],
-        )],
+        source: Source::Package {
+            name: "mariadb-server-core",
+            launchers: &[Launcher {
+                name: "mariadbd",
+                program: "usr/sbin/mariadbd",
+                options: SQL_OPTIONS,
+            }],
+        },
+    },
+    Component {
+        program: "kafka",
+        variable: "FIRSTCOME_TEST_KAFKA_HOME",
+        address: "FIRSTCOME_TEST_KAFKA_BROKERS",
+        impostor: None,
+        source: Source::Jars {
+            pom: include_str!("kafka-pom.xml"),
+            main: "kafka_2.13-",
+        },
     },
 ];
 
@@ -101,10 +130,10 @@ impl Component {
     ) -> anyhow::Result<String> {
         if let Some(named) = variable(self.variable) {
             let path = PathBuf::from(named);
-            if is_program(&path) {
+            if self.is_right(&path) {
                 return Ok(format!("{} ({})", path.display(), self.variable));
             }
-            bail!("{} names {}, which is no program", self.variable, path.display());
+            bail!("{} names {}, which is none", self.variable, path.display());
         }
         if let Some(path) = self.on_path() {
             return Ok(format!("{} (on the PATH)", path.display()));
@@ -115,26 +144,42 @@ impl Component {
         if is_here && !again {
             return Ok("unpacked before".to_owned());
         }
-        let packages = apt.download(self.package, terminal).map_err(|error| {
+        let unfinished = home.join(format!("{}.unfinished", self.program));
+        remove(&unfinished)?;
+        let fetched = match &self.source {
+            Source::Package { name, .. } => apt
+                .download(name, terminal)
+                .and_then(|packages| packages.unpack(name, &unfinished)),
+            Source::Jars { pom, main } => maven::fetch(pom, main, home, &unfinished, terminal),
+        };
+        let version = fetched.map_err(|error| {
             let variables = format!(
                 "{} may name one, or {} a running server",
                 self.variable, self.address
             );
             anyhow::anyhow!("{error:#}; {variables}")
         })?;
-        let unfinished = home.join(format!("{}.unfinished", self.program));
-        remove(&unfinished)?;
-        let version = packages.unpack(self.package, &unfinished)?;
         fs::write(unfinished.join("recipe"), RECIPE).context("the recipe's number")?;
         remove(&root)?;
         fs::rename(&unfinished, &root).with_context(|| root.display().to_string())?;
-        for (name, path, options) in self.launchers {
-            launcher::write(home, name, self.program, path, options)?;
+        if let Source::Package { launchers, .. } = &self.source {
+            launcher::write(home, self.program, launchers)?;
         }
         Ok(format!("unpacked {version}"))
     }
 
+    /// Whether it is what the variable should name.
+    fn is_right(&self, path: &Path) -> bool {
+        match &self.source {
+            Source::Package { .. } => is_program(path),
+            Source::Jars { .. } => path.join("libs").is_dir(),
+        }
+    }
+
     fn on_path(&self) -> Option<PathBuf> {
+        if matches!(self.source, Source::Jars { .. }) {
+            return None;
+        }
         let path = variable("PATH")?;
         let mut found = env::split_paths(&path).map(|directory| directory.join(self.program));
         found.find(|path| is_program(path) && !self.is_impostor(path))

@@ -9,19 +9,38 @@ use anyhow::Context as _;
 /// Where packages of this and of older releases put their libraries.
 const LIBRARIES: &[&str] = &["usr/lib", "lib", "usr/lib64", "lib64"];
 
-/// Writes `bin/NAME`. It finds everything from its own place, so the whole directory may be moved.
-pub(super) fn write(
-    home: &Path,
-    name: &str,
-    component: &str,
-    path: &str,
-    options: &[&str],
-) -> anyhow::Result<()> {
-    let root = home.join(component);
-    let text = text(component, path, options, &Libraries::find(&root)?);
-    let file = home.join("bin").join(name);
-    fs::write(&file, text).with_context(|| file.display().to_string())?;
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).with_context(|| file.display().to_string())
+/// One program of a component.
+pub(super) struct Launcher {
+    pub(super) name: &'static str,
+    /// Below the root.
+    pub(super) program: &'static str,
+    /// They go first; `ROOT` stands for the root.
+    pub(super) options: &'static [&'static str],
+}
+
+impl Launcher {
+    /// A program that finds what it needs by itself.
+    pub(super) const fn plain(name: &'static str, program: &'static str) -> Self {
+        let options = &[];
+        Self {
+            name,
+            program,
+            options,
+        }
+    }
+}
+
+/// Writes `bin/NAME` for each. They find everything from their own place, so the whole directory may be moved.
+pub(super) fn write(home: &Path, component: &str, launchers: &[Launcher]) -> anyhow::Result<()> {
+    let libraries = Libraries::find(&home.join(component))?;
+    for launcher in launchers {
+        let file = home.join("bin").join(launcher.name);
+        fs::write(&file, text(component, launcher, &libraries))
+            .with_context(|| file.display().to_string())?;
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&file, mode).with_context(|| file.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Relative to the root.
@@ -73,14 +92,16 @@ impl Libraries {
     }
 }
 
-fn text(component: &str, path: &str, options: &[&str], libraries: &Libraries) -> String {
+fn text(component: &str, launcher: &Launcher, libraries: &Libraries) -> String {
     let directories: Vec<String> = libraries
         .directories
         .iter()
         .map(|directory| format!("$root/{}", directory.display()))
         .collect();
     let loader = libraries.loader.display();
-    let options: String = options
+    let path = launcher.program;
+    let options: String = launcher
+        .options
         .iter()
         .map(|option| format!(" \"{}\"", option.replace("ROOT", "$root")))
         .collect();
@@ -111,7 +132,11 @@ mod tests {
              [ \"$1\" = --no-defaults ] && shift\n\
              exec \"$root/lib/x/ld-linux.so.2\" --library-path \"$root/usr/lib/x:$root/lib/x\" \
              \"$root/usr/sbin/db\" \"--no-defaults\" \"--share=$root/share\" \"$@\"\n";
-        let options = ["--no-defaults", "--share=ROOT/share"];
-        assert_eq!(text("db", "usr/sbin/db", &options, &libraries), expected);
+        let launcher = Launcher {
+            name: "db",
+            program: "usr/sbin/db",
+            options: &["--no-defaults", "--share=ROOT/share"],
+        };
+        assert_eq!(text("db", &launcher, &libraries), expected);
     }
 }

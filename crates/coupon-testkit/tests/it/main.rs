@@ -5,8 +5,11 @@
     reason = "these are tests, and so are the functions that they share"
 )]
 
+mod cluster;
+mod kafka;
 mod leftovers;
 mod proxy;
 mod redis;
+mod replica;
 mod skips;
 mod sql;
