@@ -131,10 +131,10 @@ mod tests {
     fn what_is_written_is_read_back_here_and_never_reaches_the_disk() {
         let directory = tempfile::tempdir().unwrap();
         let below = Arc::new(FileDisk::open(directory.path()).unwrap());
-        below.create("old", 4).unwrap().write(b"abcd", 0).unwrap();
+        below.create("old", 4, &|| ()).unwrap().write(b"abcd", 0).unwrap();
         let disk = ForgetfulDisk::over(Arc::<FileDisk>::clone(&below));
         disk.open("old").unwrap().write(b"X", 1).unwrap();
-        disk.create("new", 2).unwrap();
+        disk.create("new", 2, &|| ()).unwrap();
         disk.rename("new", "newer").unwrap();
         let mut bytes = [0; 4];
         disk.open("old").unwrap().read(&mut bytes, 0).unwrap();

@@ -56,6 +56,8 @@ CREATE TABLE issued_coupons (
     epoch INT UNSIGNED NOT NULL,
     redeemed_at BIGINT NULL,
     order_id VARBINARY(128) NULL,
+    order_amount BIGINT UNSIGNED NULL,
+    discount_amount BIGINT UNSIGNED NULL,
     revoked_at BIGINT NULL,
     PRIMARY KEY (coupon_id, position),
     UNIQUE KEY holder (user_id, coupon_id)

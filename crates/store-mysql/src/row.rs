@@ -2,7 +2,8 @@
 
 use crate::error::Failure;
 use coupon_core::{
-    Coupon, CouponId, Grant, IssuedCoupon, KeyHash, Position, Redemption, Revision, Timestamp, UserId,
+    Amount, Coupon, CouponId, Grant, IssuedCoupon, KeyHash, Order, OrderId, Position, Redemption, Revision,
+    Timestamp, UserId,
 };
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
@@ -89,17 +90,22 @@ pub(crate) fn coupon(json: &str) -> Result<Coupon, Failure> {
 }
 
 /// The columns that [`issued_coupon`] reads.
-pub(crate) const ISSUED_COLUMNS: &str =
-    "coupon_id, user_id, position, issued_at, expires_at, redeemed_at, order_id, revoked_at";
+pub(crate) const ISSUED_COLUMNS: &str = "coupon_id, user_id, position, issued_at, expires_at, redeemed_at, order_id, revoked_at, \
+     order_amount, discount_amount";
 
 pub(crate) fn issued_coupon(row: &MySqlRow) -> Result<IssuedCoupon, Failure> {
-    let redemption = match (optional_timestamp(row, 5)?, optional_text(row, 6)?) {
-        (Some(redeemed_at), Some(order_id)) => Some(Redemption {
+    let order = (optional_text(row, 6)?, optional_unsigned(row, 8)?);
+    let redemption = match (optional_timestamp(row, 5)?, order) {
+        (Some(redeemed_at), (Some(id), Some(units))) => Some(Redemption {
             redeemed_at,
-            order_id: order_id.into(),
+            order: Order {
+                id: OrderId::parse(id).map_err(|_not_one| damaged("an order id"))?,
+                amount: amount(units)?,
+            },
+            discount: optional_unsigned(row, 9)?.map(amount).transpose()?,
         }),
         (None, _) => None,
-        (Some(_), None) => return Err(damaged("a redemption without an order")),
+        (Some(_), _) => return Err(damaged("a redemption without an order")),
     };
     Ok(IssuedCoupon {
         coupon: coupon_id(row, 0)?,
@@ -108,4 +114,8 @@ pub(crate) fn issued_coupon(row: &MySqlRow) -> Result<IssuedCoupon, Failure> {
         redemption,
         revoked_at: optional_timestamp(row, 7)?,
     })
+}
+
+fn amount(units: u64) -> Result<Amount, Failure> {
+    Amount::new(units).map_err(|_not_one| damaged("an amount"))
 }
