@@ -54,7 +54,11 @@ impl Engine {
         if let Some(token) = request.token {
             pointed = self.pointed(token).await.map_err(RedisTrouble::of_a_reading)?;
             if let Some(coupon) = pointed {
-                match self.recall(token, coupon).await.map_err(RedisTrouble::of_a_reading)? {
+                match self
+                    .recall(token, coupon)
+                    .await
+                    .map_err(RedisTrouble::of_a_reading)?
+                {
                     Recalled::Answer(outcome) => return Ok(Tried::Answered(outcome)),
                     Recalled::NoCoupon => begun = Some(coupon),
                     Recalled::Nothing => {}
@@ -194,7 +198,8 @@ impl Engine {
         let said = if on == 0 {
             self.create(coupon, &keys, &args).await?
         } else {
-            self.consult(coupon, &self.scripts.apply, &keys, &args, true).await?
+            self.consult(coupon, &self.scripts.apply, &keys, &args, true)
+                .await?
         };
         match said {
             Said::Standing(head, _) => Ok(Tried::Answered(CommandOutcome::Done {
@@ -211,13 +216,11 @@ impl Engine {
     }
 
     /// A new coupon begins with epoch 1; nobody knows anything of it.
-    async fn create(
-        &self,
-        coupon: CouponId,
-        keys: &[String],
-        args: &[&[u8]],
-    ) -> Result<Said, RedisTrouble> {
-        let all: Vec<&[u8]> = [b"1".as_slice(), b"0", b"0"].into_iter().chain(args.iter().copied()).collect();
+    async fn create(&self, coupon: CouponId, keys: &[String], args: &[&[u8]]) -> Result<Said, RedisTrouble> {
+        let all: Vec<&[u8]> = [b"1".as_slice(), b"0", b"0"]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
         let mut fields = Fields::of(self.call(&self.scripts.apply, keys, &all).await?)?;
         match fields.text()?.as_str() {
             "ok" => {
@@ -250,7 +253,8 @@ impl Engine {
             redis::Value::Nil => Ok(None),
             id => {
                 let id = crate::reply::small(id)?;
-                let id = CouponId::new(id).map_err(|_refused| RedisTrouble::Nonsense("a token points nowhere"))?;
+                let id =
+                    CouponId::new(id).map_err(|_refused| RedisTrouble::Nonsense("a token points nowhere"))?;
                 Ok(Some(id))
             }
         }
@@ -277,7 +281,9 @@ impl Engine {
         let mut fields = match self.read(coupon, &token.scope, false).await? {
             Said::Standing(_, fields) => fields,
             Said::Missing => return Ok(Recalled::NoCoupon),
-            Said::Deleted | Said::Retired(_) | Said::Changed | Said::NotYet(_) => return Ok(Recalled::Nothing),
+            Said::Deleted | Said::Retired(_) | Said::Changed | Said::NotYet(_) => {
+                return Ok(Recalled::Nothing);
+            }
         };
         let clock = instant(&fields.text()?)?;
         let _retired = fields.text()?;
@@ -351,7 +357,9 @@ impl Kept {
 
 /// What the token's command leaves in a state that is built anew.
 pub(crate) fn kept_bytes(payload: [u8; 16], issued: u32, coupon: &Coupon) -> Vec<u8> {
-    let closed = coupon.closed_at.map_or_else(String::new, |it| it.as_micros().to_string());
+    let closed = coupon
+        .closed_at
+        .map_or_else(String::new, |it| it.as_micros().to_string());
     let revised = coupon.revised_at.as_micros();
     let mut bytes = payload.to_vec();
     bytes.extend(format!("{revised} {closed} {issued} ").into_bytes());

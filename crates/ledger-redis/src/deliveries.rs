@@ -151,7 +151,10 @@ impl DeliverySource for RedisDeliveries {
     async fn done(&self, tickets: &[Ticket]) -> Result<(), StoreError> {
         let mut entries: HashMap<CouponId, Vec<Box<str>>> = HashMap::new();
         for ticket in tickets {
-            entries.entry(ticket.coupon).or_default().push(ticket.entry.clone());
+            entries
+                .entry(ticket.coupon)
+                .or_default()
+                .push(ticket.entry.clone());
         }
         self.on_the_handle(async move |source| source.done(entries).await)
             .await
@@ -164,7 +167,8 @@ impl DeliverySource for RedisDeliveries {
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.on_the_handle(async move |source| source.backlog().await).await
+        self.on_the_handle(async move |source| source.backlog().await)
+            .await
     }
 }
 
@@ -177,7 +181,13 @@ impl Source {
             self.find(&mut found).await?;
             let now = Instant::now();
             let mut due: Vec<CouponId> = Vec::new();
-            due.extend(found.streams.iter().filter(|(_, it)| it.next_at <= now).map(|(id, _)| *id));
+            due.extend(
+                found
+                    .streams
+                    .iter()
+                    .filter(|(_, it)| it.next_at <= now)
+                    .map(|(id, _)| *id),
+            );
             // Whoever has waited longest comes first, so that no coupon starves behind a busy one.
             due.sort_by_key(|id| found.streams[id].next_at);
             let mut taken = Vec::new();
@@ -185,7 +195,9 @@ impl Source {
             for some in due.chunks(MAX_CALLS) {
                 let before: Vec<(CouponId, Stream)> =
                     some.iter().map(|id| (*id, found.streams[id].clone())).collect();
-                let reading = before.into_iter().map(async |(id, stream)| self.take(id, stream).await);
+                let reading = before
+                    .into_iter()
+                    .map(async |(id, stream)| self.take(id, stream).await);
                 let read: Vec<(CouponId, Stream, Vec<(Ticket, Delivery)>)> =
                     stream::iter(reading).buffered(MAX_CALLS).try_collect().await?;
                 for (id, stream, deliveries) in read {
@@ -232,7 +244,10 @@ impl Source {
         let id = |id| {
             CouponId::new(small(id)?).map_err(|_refused| RedisTrouble::Nonsense("the index names no coupon"))
         };
-        array(self.link.send(&members).await?)?.into_iter().map(id).collect()
+        array(self.link.send(&members).await?)?
+            .into_iter()
+            .map(id)
+            .collect()
     }
 
     /// Takes what one stream has: first what somebody has forgotten, then what is new.
@@ -263,7 +278,11 @@ impl Source {
             SHORTEST_PAUSE
         };
         // What was full has more.
-        stream.next_at = if entries.len() < MAX_ENTRIES { now + stream.pause } else { now };
+        stream.next_at = if entries.len() < MAX_ENTRIES {
+            now + stream.pause
+        } else {
+            now
+        };
         let mut taken = Vec::with_capacity(entries.len());
         for raw in entries {
             match streams::delivery(coupon, &raw) {
@@ -360,7 +379,9 @@ impl Source {
             let mut args: Vec<&[u8]> = vec![self.worker.group.as_bytes(), groups.as_bytes()];
             args.extend(self.worker.groups.iter().map(String::as_bytes));
             args.extend(ids.iter().map(|id| id.as_bytes()));
-            let said = self.call(&self.scripts.done, &[self.keys.stream(coupon)], &args).await;
+            let said = self
+                .call(&self.scripts.done, &[self.keys.stream(coupon)], &args)
+                .await;
             match said {
                 Ok(_removed) => {}
                 // The stream has gone with its coupon, or was lost: then there is nothing to remove.
@@ -391,8 +412,13 @@ impl Source {
 
     async fn backlog(&self) -> Result<Backlog, RedisTrouble> {
         let coupons = self.coupons().await?;
-        let asking = coupons.into_iter().map(async |coupon| self.backlog_of(coupon).await);
-        let all: Vec<Backlog> = stream::iter(asking).buffer_unordered(MAX_CALLS).try_collect().await?;
+        let asking = coupons
+            .into_iter()
+            .map(async |coupon| self.backlog_of(coupon).await);
+        let all: Vec<Backlog> = stream::iter(asking)
+            .buffer_unordered(MAX_CALLS)
+            .try_collect()
+            .await?;
         Ok(all.into_iter().fold(Backlog::default(), |sum, one| Backlog {
             waiting: sum.waiting + one.waiting,
             in_hand: sum.in_hand + one.in_hand,
@@ -418,7 +444,10 @@ impl Source {
             fields: oldest,
         };
         // Entries that cannot be read have no age; they are about to be set aside.
-        let decided_at = streams::delivery(coupon, &raw).ok().as_ref().and_then(streams::decided_at);
+        let decided_at = streams::delivery(coupon, &raw)
+            .ok()
+            .as_ref()
+            .and_then(streams::decided_at);
         Ok(Backlog {
             waiting: waiting.into(),
             in_hand: in_hand.into(),

@@ -113,7 +113,11 @@ impl Engine {
             let known = self.acquaint(coupon).await?;
             let revision = if with_facts { 0 } else { known.revision };
             let knows = [known.epoch, known.seen, revision].map(|number| number.to_string());
-            let all: Vec<&[u8]> = knows.iter().map(String::as_bytes).chain(args.iter().copied()).collect();
+            let all: Vec<&[u8]> = knows
+                .iter()
+                .map(String::as_bytes)
+                .chain(args.iter().copied())
+                .collect();
             let mut fields = Fields::of(self.call(script, keys, &all).await?)?;
             match fields.text()?.as_str() {
                 "ok" => {
@@ -155,7 +159,8 @@ impl Engine {
         let Some(on_record) = on_record.filter(|it| it.epoch == found && found > known.epoch) else {
             return Ok(false);
         };
-        self.memory.adopt(coupon, on_record.epoch, on_record.last_position);
+        self.memory
+            .adopt(coupon, on_record.epoch, on_record.last_position);
         Ok(true)
     }
 

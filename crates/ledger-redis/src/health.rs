@@ -50,7 +50,9 @@ impl Setting {
         match self {
             Self::AppendOnly => "nothing would survive a restart",
             Self::AppendFsync => "answers would leave before they are on the disk",
-            Self::NoAppendFsyncOnRewrite => "answers would leave before they are on the disk during a rewrite",
+            Self::NoAppendFsyncOnRewrite => {
+                "answers would leave before they are on the disk during a rewrite"
+            }
             Self::MaxMemoryPolicy => "a full memory would delete who holds what",
         }
     }
@@ -73,10 +75,13 @@ pub(crate) async fn weaknesses(wire: &Wire, declared: &[Setting]) -> Result<Vec<
         let mut get = redis::cmd("CONFIG");
         get.arg("GET").arg(setting.name());
         for (node, said) in wire.ask_every_node(get).await? {
-            let value = said.ok().and_then(|said| reply::pairs(said).ok()).and_then(|pairs| {
-                let (_, value) = pairs.into_iter().next()?;
-                reply::text(value).ok()
-            });
+            let value = said
+                .ok()
+                .and_then(|said| reply::pairs(said).ok())
+                .and_then(|pairs| {
+                    let (_, value) = pairs.into_iter().next()?;
+                    reply::text(value).ok()
+                });
             let (name, needed, why) = (setting.name(), setting.needed(), setting.why());
             match value {
                 Some(value) if value == needed => {}

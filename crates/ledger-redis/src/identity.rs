@@ -29,7 +29,9 @@ pub struct Sighting {
 impl Sighting {
     /// Whether these are the expected ones.
     pub fn is_expected(&self) -> bool {
-        self.expected.as_ref().is_none_or(|expected| *expected == self.found)
+        self.expected
+            .as_ref()
+            .is_none_or(|expected| *expected == self.found)
     }
 }
 
@@ -50,7 +52,9 @@ pub(crate) async fn identify(wire: &Wire) -> Result<Identity, RedisTrouble> {
     for (_, said) in wire.ask_every_node(info).await? {
         let said = reply::text(said?)?;
         let value = |name: &str| {
-            let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let line = said
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(|value| value.trim().to_owned())
                 .ok_or(RedisTrouble::Nonsense("INFO names neither run nor history"))
         };

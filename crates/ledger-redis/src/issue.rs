@@ -35,7 +35,10 @@ impl Engine {
         let mut args: Vec<&[u8]> = Vec::with_capacity(2 + requests.len());
         args.extend([count.as_bytes(), &hashes]);
         args.extend(requests.iter().map(|request| request.user.as_bytes()));
-        match self.consult(coupon, &self.scripts.issue, &keys, &args, false).await? {
+        match self
+            .consult(coupon, &self.scripts.issue, &keys, &args, false)
+            .await?
+        {
             Said::Standing(head, mut fields) => read_outcomes(head.position, &mut fields, requests),
             Said::Missing | Said::Deleted => Ok(vec![Outcome::UnknownCoupon; requests.len()]),
             Said::Retired(closed_at) => self.issue_from_the_store(coupon, requests, closed_at).await,
@@ -70,7 +73,9 @@ impl Engine {
         if held.len() == users.len() {
             Ok(held)
         } else {
-            Err(RedisTrouble::Nonsense("the store answered for others than were asked"))
+            Err(RedisTrouble::Nonsense(
+                "the store answered for others than were asked",
+            ))
         }
     }
 }
@@ -125,7 +130,10 @@ fn read_outcomes(
             }
             b'h' => {
                 let grant = held.next().ok_or(nonsense("too few grants were sent"))?;
-                already(&pack::held(&bytes(grant)?).map_err(|it| nonsense(it.0))?, request.key)
+                already(
+                    &pack::held(&bytes(grant)?).map_err(|it| nonsense(it.0))?,
+                    request.key,
+                )
             }
             b'r' => refused,
             _ => return Err(nonsense("an outcome that nobody knows")),

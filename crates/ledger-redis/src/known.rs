@@ -62,14 +62,19 @@ impl Memory {
         }
         let anew = head.epoch > known.epoch;
         known.epoch = head.epoch;
-        if let Some(facts) = head.facts.as_ref().filter(|_| anew || head.revision > known.revision) {
+        if let Some(facts) = head
+            .facts
+            .as_ref()
+            .filter(|_| anew || head.revision > known.revision)
+        {
             self.board.post_coupon(facts);
             known.revision = head.revision;
         }
         if head.position >= known.seen {
             known.seen = head.position;
             if head.position > 0 {
-                self.board.post_issued(coupon, head.position, head.first, head.last);
+                self.board
+                    .post_issued(coupon, head.position, head.first, head.last);
             }
         }
     }

@@ -59,17 +59,23 @@ impl RedisLedger {
                 refreshed => refreshed,
             }
         });
-        opened.await.map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))??;
+        opened
+            .await
+            .map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))??;
         let (probe_every, refresh_every) = {
             let options = engine.link.options();
             (options.probe_every, options.refresh_every)
         };
-        handle.spawn(keep_looking(Arc::downgrade(&engine), probe_every, async |engine| {
-            engine.link.probe().await
-        }));
-        handle.spawn(keep_looking(Arc::downgrade(&engine), refresh_every, async |engine| {
-            engine.refresh().await
-        }));
+        handle.spawn(keep_looking(
+            Arc::downgrade(&engine),
+            probe_every,
+            async |engine| engine.link.probe().await,
+        ));
+        handle.spawn(keep_looking(
+            Arc::downgrade(&engine),
+            refresh_every,
+            async |engine| engine.refresh().await,
+        ));
         Ok(Self { engine, handle })
     }
 
@@ -78,7 +84,9 @@ impl RedisLedger {
     pub async fn refresh(&self) -> Result<(), RedisTrouble> {
         let engine = Arc::clone(&self.engine);
         let refreshed = self.handle.spawn(async move { engine.refresh().await });
-        refreshed.await.map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))?
+        refreshed
+            .await
+            .map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))?
     }
 
     /// The servers that were found, again whenever that changes.
@@ -187,14 +195,18 @@ impl Engine {
     async fn step(&self, requests: &[Request], step: Step) -> Back {
         match step {
             Step::Issues(coupon, numbers) => {
-                let asked: Vec<&IssueRequest> =
-                    numbers.iter().filter_map(|number| issue_of(&requests[*number])).collect();
+                let asked: Vec<&IssueRequest> = numbers
+                    .iter()
+                    .filter_map(|number| issue_of(&requests[*number]))
+                    .collect();
                 let answers = self.issue(coupon, &asked).await;
                 Back::Issues(numbers, answers)
             }
             Step::Holders(coupon, asks) => {
-                let users: Vec<&UserId> =
-                    asks.iter().filter_map(|(number, _)| holder_of(&requests[*number])).collect();
+                let users: Vec<&UserId> = asks
+                    .iter()
+                    .filter_map(|(number, _)| holder_of(&requests[*number]))
+                    .collect();
                 let held = self.holders(coupon, &users).await;
                 Back::Holders(asks, held.map_err(RedisTrouble::of_a_reading))
             }
@@ -204,12 +216,14 @@ impl Engine {
 
     async fn alone(&self, request: &Request) -> Answer {
         match request {
-            Request::Command(command) => {
-                self.command(command).await.map(|outcome| Reply::Command(Box::new(outcome)))
-            }
+            Request::Command(command) => self
+                .command(command)
+                .await
+                .map(|outcome| Reply::Command(Box::new(outcome))),
             Request::Look(look) => {
                 let seen = self.look(look).await;
-                seen.map(|seen| Reply::Look(Box::new(seen))).map_err(RedisTrouble::of_a_reading)
+                seen.map(|seen| Reply::Look(Box::new(seen)))
+                    .map_err(RedisTrouble::of_a_reading)
             }
             Request::Issue(issue) => {
                 let mut answers = self.issue(issue.coupon, &[issue]).await;
@@ -221,7 +235,9 @@ impl Engine {
 
 impl<'r> Turn<'r> {
     fn new(requests: &'r [Request]) -> Self {
-        let held = requests.iter().map(|request| vec![None; coupons_of(request).len()]);
+        let held = requests
+            .iter()
+            .map(|request| vec![None; coupons_of(request).len()]);
         Self {
             requests,
             answers: requests.iter().map(|_| None).collect(),
@@ -257,7 +273,9 @@ impl<'r> Turn<'r> {
             (Some(answer), _) => answer,
             (None, Some(_)) => {
                 let found = coupons_of(request).iter().zip(held);
-                let found = found.filter_map(|(coupon, grant)| Some((*coupon, grant?))).collect();
+                let found = found
+                    .filter_map(|(coupon, grant)| Some((*coupon, grant?)))
+                    .collect();
                 Ok(Reply::Look(Box::new(Seen::Holder(found))))
             }
             (None, None) => unanswered(),

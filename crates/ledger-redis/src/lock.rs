@@ -56,7 +56,12 @@ impl RedisLock {
         Ok(self.keys.lock(name))
     }
 
-    async fn call(&self, script: &crate::scripts::Script, key: String, args: Vec<Vec<u8>>) -> Result<bool, StoreError> {
+    async fn call(
+        &self,
+        script: &crate::scripts::Script,
+        key: String,
+        args: Vec<Vec<u8>>,
+    ) -> Result<bool, StoreError> {
         let (link, script) = (Arc::clone(&self.link), script.clone());
         let calling = self.handle.spawn(async move {
             let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
@@ -80,7 +85,11 @@ impl Lock for RedisLock {
         let mut owner = [0; 16];
         getrandom::fill(&mut owner).map_err(|error| StoreError::lasting(std::io::Error::other(error)))?;
         let mut set = redis::cmd("SET");
-        set.arg(key).arg(&owner[..]).arg("NX").arg("PX").arg(millis(lease));
+        set.arg(key)
+            .arg(&owner[..])
+            .arg("NX")
+            .arg("PX")
+            .arg(millis(lease));
         let link = Arc::clone(&self.link);
         let taking = self.handle.spawn(async move { link.send(&set).await });
         let said = taking.await.map_err(StoreError::lasting)?;
@@ -99,6 +108,7 @@ impl Lock for RedisLock {
 
     async fn release(&self, held: Lease) -> Result<bool, StoreError> {
         let key = self.key(&held.name)?;
-        self.call(&self.scripts.release, key, vec![held.owner.to_vec()]).await
+        self.call(&self.scripts.release, key, vec![held.owner.to_vec()])
+            .await
     }
 }

@@ -21,7 +21,10 @@ impl Engine {
         let count = users.len().to_string();
         let mut args: Vec<&[u8]> = vec![count.as_bytes()];
         args.extend(users.iter().map(|user| user.as_bytes()));
-        let grants = match self.consult(coupon, &self.scripts.holders, &keys, &args, false).await? {
+        let grants = match self
+            .consult(coupon, &self.scripts.holders, &keys, &args, false)
+            .await?
+        {
             Said::Standing(_, mut fields) => {
                 let found = array(fields.value()?)?.into_iter();
                 let grant = |value| match value {

@@ -87,12 +87,23 @@ pub(crate) fn entry(coupon: CouponId, bytes: &[u8]) -> Result<(u32, Vec<Record>)
             _ => return None,
         };
         let (epoch, first, count) = (u32_at(bytes, 1)?, u32_at(bytes, 5)?, u32_at(bytes, 9)?);
-        Some((with_keys, epoch, first, count, time_at(bytes, 13)?, time_at(bytes, 21)?))
+        Some((
+            with_keys,
+            epoch,
+            first,
+            count,
+            time_at(bytes, 13)?,
+            time_at(bytes, 21)?,
+        ))
     };
     let (with_keys, epoch, first, count, issued_at, expires_at) =
         header().ok_or(Unreadable("an entry's header is malformed"))?;
     let count = usize::try_from(count).map_err(|_narrow| Unreadable("an entry counts too many"))?;
-    let key_bytes = if with_keys { count.saturating_mul(KEY_BYTES) } else { 0 };
+    let key_bytes = if with_keys {
+        count.saturating_mul(KEY_BYTES)
+    } else {
+        0
+    };
     let body = &bytes[ENTRY_HEADER_BYTES..];
     let (keys, users) = body
         .split_at_checked(key_bytes)
@@ -132,13 +143,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn grants() -> impl Strategy<Value = Held> {
-        (1..=u32::MAX, any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(position, issued, valid, key)| Held {
-            grant: Grant {
-                position: Position::new(position).unwrap(),
-                issued_at: at(issued.into()),
-                expires_at: at(i64::from(issued) + i64::from(valid)),
-            },
-            key: KeyHash::new(key),
+        (1..=u32::MAX, any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(position, issued, valid, key)| {
+            Held {
+                grant: Grant {
+                    position: Position::new(position).unwrap(),
+                    issued_at: at(issued.into()),
+                    expires_at: at(i64::from(issued) + i64::from(valid)),
+                },
+                key: KeyHash::new(key),
+            }
         })
     }
 

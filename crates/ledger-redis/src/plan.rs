@@ -89,7 +89,13 @@ mod tests {
             ),
             (
                 many,
-                vec![issue(1, 0), held(0, &[1, 2]), issue(1, 1), issue(2, 1), held(1, &[2])],
+                vec![
+                    issue(1, 0),
+                    held(0, &[1, 2]),
+                    issue(1, 1),
+                    issue(2, 1),
+                    held(1, &[2]),
+                ],
                 vec![
                     Step::Issues(one, vec![0]),
                     Step::Holders(one, vec![(1, 0)]),

@@ -154,7 +154,9 @@ impl Reopening {
         match fields.text()?.as_str() {
             "ok" => {
                 self.engine.memory.adopt(self.coupon.id, self.epoch, position);
-                Ok(Reopened { lost: fields.small()? })
+                Ok(Reopened {
+                    lost: fields.small()?,
+                })
             }
             "already" => {
                 self.engine.memory.adopt(self.coupon.id, self.epoch, position);
@@ -184,7 +186,8 @@ impl Reopening {
             keys.built_users(coupon.id, self.epoch),
             keys.stream(coupon.id),
         ];
-        let time = |instant: Option<Timestamp>| instant.map_or_else(String::new, |it| it.as_micros().to_string());
+        let time =
+            |instant: Option<Timestamp>| instant.map_or_else(String::new, |it| it.as_micros().to_string());
         let issued_at = |grant: Option<Grant>| grant.map_or(Timestamp::MIN, |grant| grant.issued_at);
         let [opens, closes, paused, deleted, quantity, valid_for, valid_until] = facts::judged(coupon);
         let mut args: Vec<Vec<u8>> = vec![b"0".to_vec(), b"0".to_vec(), b"0".to_vec()];
@@ -211,7 +214,9 @@ impl Reopening {
 
     async fn send(&self, command: redis::Cmd) -> Result<(), RedisTrouble> {
         let engine = Arc::clone(&self.engine);
-        let sending = self.handle.spawn(async move { engine.link.send_in_doubt(&command).await });
+        let sending = self
+            .handle
+            .spawn(async move { engine.link.send_in_doubt(&command).await });
         sending.await.map_err(ended)?.map(|_said| ())
     }
 }

@@ -71,7 +71,9 @@ impl Fields {
     }
 
     pub(crate) fn value(&mut self) -> Result<Value, RedisTrouble> {
-        self.0.next().ok_or(RedisTrouble::Nonsense("the reply is too short"))
+        self.0
+            .next()
+            .ok_or(RedisTrouble::Nonsense("the reply is too short"))
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, RedisTrouble> {

@@ -24,7 +24,9 @@ impl RedisLedger {
     /// harmless. Facts stay, and commands that would change something are refused as closed.
     pub async fn retire(&self, coupon: CouponId, stored: u32) -> Result<Retired, LedgerError> {
         let engine = Arc::clone(&self.engine);
-        let retiring = self.handle.spawn(async move { engine.retire(coupon, stored).await });
+        let retiring = self
+            .handle
+            .spawn(async move { engine.retire(coupon, stored).await });
         let ended = |_ended| RedisTrouble::Nonsense("the runtime has ended");
         retiring
             .await
@@ -45,7 +47,9 @@ impl Engine {
         // `retire.lua` says `retired` when it is done, now or before.
         let stored = stored.to_string();
         let args: [&[u8]; 1] = [stored.as_bytes()];
-        let said = self.consult(coupon, &self.scripts.retire, &keys, &args, false).await?;
+        let said = self
+            .consult(coupon, &self.scripts.retire, &keys, &args, false)
+            .await?;
         match said {
             Said::Retired(_) => {
                 let mut remove = redis::cmd("SREM");
@@ -55,9 +59,9 @@ impl Engine {
             }
             Said::NotYet(why) => Ok(Retired::NotYet(why)),
             Said::Missing => Ok(Retired::Unknown),
-            Said::Standing(..) | Said::Deleted | Said::Changed => {
-                Err(RedisTrouble::Nonsense("no script says this of a coupon that is over"))
-            }
+            Said::Standing(..) | Said::Deleted | Said::Changed => Err(RedisTrouble::Nonsense(
+                "no script says this of a coupon that is over",
+            )),
         }
     }
 }

@@ -111,6 +111,12 @@ impl Scripts {
 
     /// Those that a ledger needs at once, to be loaded on every new connection.
     pub(crate) fn of_the_ledger(&self) -> [&Script; 5] {
-        [&self.issue, &self.apply, &self.read, &self.holders, &self.positions]
+        [
+            &self.issue,
+            &self.apply,
+            &self.read,
+            &self.holders,
+            &self.positions,
+        ]
     }
 }

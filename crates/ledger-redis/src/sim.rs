@@ -38,7 +38,9 @@ impl RedisLedger {
             range.arg(engine.keys.stream(coupon)).arg(from).arg("+");
             Raw::list(engine.link.send(&range).await?)
         });
-        let read = reading.await.map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))??;
+        let read = reading
+            .await
+            .map_err(|_ended| RedisTrouble::Nonsense("the runtime has ended"))??;
         let delivery = |raw: Raw| {
             let delivery = streams::delivery(coupon, &raw).map_err(|it| RedisTrouble::Nonsense(it.0))?;
             Ok((raw.id, delivery))

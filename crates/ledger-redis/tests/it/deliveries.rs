@@ -15,7 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A worker of a group. Nobody is taken to be dead unless a test says so.
-fn worker(redis: &Redis, group: &str, groups: &[&str], consumer: &str, claim_after: Duration) -> RedisDeliveries {
+fn worker(
+    redis: &Redis,
+    group: &str,
+    groups: &[&str],
+    consumer: &str,
+    claim_after: Duration,
+) -> RedisDeliveries {
     let options = WorkerOptions {
         group: group.to_owned(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
@@ -58,7 +64,9 @@ fn length(redis: &Redis, coupon: CouponId) -> String {
 
 #[test]
 fn a_delivery_says_exactly_what_was_decided() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let create = CommandRequest {
@@ -84,9 +92,17 @@ fn a_delivery_says_exactly_what_was_decided() {
                 key,
             })
         };
-        assert_eq!(records[1..4], [issued(0, key(u64::MAX)), issued(1, None), issued(2, key(1))]);
-        let Record::Revised(created) = &records[0] else { panic!("{records:?}") };
-        assert_eq!((&*created.actor, created.token, created.issued), ("the night shift", token(7, 8), 0));
+        assert_eq!(
+            records[1..4],
+            [issued(0, key(u64::MAX)), issued(1, None), issued(2, key(1))]
+        );
+        let Record::Revised(created) = &records[0] else {
+            panic!("{records:?}")
+        };
+        assert_eq!(
+            (&*created.actor, created.token, created.issued),
+            ("the night shift", token(7, 8), 0)
+        );
         assert_eq!(created.coupon.created_at, created.coupon.revised_at);
         let last = RevisedRecord {
             coupon: closed.as_ref().clone(),
@@ -101,7 +117,9 @@ fn a_delivery_says_exactly_what_was_decided() {
 
 #[test]
 fn entries_leave_the_stream_when_every_group_has_them() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let coupon = create(&opened.ledger, 0).await;
@@ -121,23 +139,39 @@ fn entries_leave_the_stream_when_every_group_has_them() {
         let second = done.remove(1);
         done.reverse();
         feed.done(&done).await.unwrap();
-        assert_eq!(length(&redis, coupon), "4", "what is behind the one in hand stays");
+        assert_eq!(
+            length(&redis, coupon),
+            "4",
+            "what is behind the one in hand stays"
+        );
         feed.done(&[second.clone()]).await.unwrap();
         assert_eq!(length(&redis, coupon), "0");
         feed.done(&[second]).await.unwrap();
         // Positions go on, and looks begin after what was removed.
         wins(&opened.ledger, coupon, 9).await;
-        let look = coupon_app::Look::Positions { coupon, after: 0, limit: 9 };
-        let seen = super::sale::batch(&opened.ledger, vec![Request::Look(Box::new(look))]).await.remove(0);
-        let coupon_app::Reply::Look(seen) = seen.unwrap() else { panic!("a look") };
-        assert!(matches!(*seen, coupon_app::Seen::Positions(page) if page.len() == 1 && page[0].0 == user(9)));
+        let look = coupon_app::Look::Positions {
+            coupon,
+            after: 0,
+            limit: 9,
+        };
+        let seen = super::sale::batch(&opened.ledger, vec![Request::Look(Box::new(look))])
+            .await
+            .remove(0);
+        let coupon_app::Reply::Look(seen) = seen.unwrap() else {
+            panic!("a look")
+        };
+        assert!(
+            matches!(*seen, coupon_app::Seen::Positions(page) if page.len() == 1 && page[0].0 == user(9))
+        );
         assert_eq!(positions(&take(&store, 1).await, coupon), [5]);
     });
 }
 
 #[test]
 fn workers_of_a_group_share_and_find_new_coupons() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let first = create(&opened.ledger, 0).await;
@@ -170,7 +204,9 @@ fn workers_of_a_group_share_and_find_new_coupons() {
 
 #[test]
 fn what_a_dead_worker_had_in_hand_is_handed_to_another() {
-    let Some(mut redis) = start(&RedisOptions::durable()) else { return };
+    let Some(mut redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let coupon = create(&opened.ledger, 0).await;
@@ -198,7 +234,9 @@ fn what_a_dead_worker_had_in_hand_is_handed_to_another() {
 
 #[test]
 fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let coupon = create(&opened.ledger, 0).await;
@@ -208,10 +246,15 @@ fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
             &["1-1", "issued", "nonsense"],
             &["1-2", "nothing", "known"],
             &["1-3", "issued", "\u{1}"],
-            &["1-4", "epoch", "1", "issued", "1", "revised", "1", "closed", "", "coupon", "{}", "by", "{}"],
+            &[
+                "1-4", "epoch", "1", "issued", "1", "revised", "1", "closed", "", "coupon", "{}", "by", "{}",
+            ],
         ];
         for entry in poison {
-            let words: Vec<&str> = ["XADD", &stream].into_iter().chain(entry.iter().copied()).collect();
+            let words: Vec<&str> = ["XADD", &stream]
+                .into_iter()
+                .chain(entry.iter().copied())
+                .collect();
             redis.command(&words).unwrap();
         }
         wins(&opened.ledger, coupon, 2).await;
@@ -230,18 +273,38 @@ fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
         let letters = worker.dead_letters(coupon, 100).await.unwrap();
         let entries: Vec<&str> = letters.iter().map(|it| &*it.entry).collect();
         assert_eq!(entries, ["1-1", "1-2", "1-3", "1-4", &*last.entry]);
-        assert!(letters[..4].iter().all(|it| it.delivery.is_none() && it.why.starts_with("unreadable")));
-        assert_eq!(letters[4].delivery.as_ref(), Some(&delivery), "it can be delivered later");
+        assert!(
+            letters[..4]
+                .iter()
+                .all(|it| it.delivery.is_none() && it.why.starts_with("unreadable"))
+        );
+        assert_eq!(
+            letters[4].delivery.as_ref(),
+            Some(&delivery),
+            "it can be delivered later"
+        );
         assert!(letters[4].why.len() <= 500 && letters[4].group == "store");
-        assert!(worker.remove_dead_letter(coupon, &letters[0].letter).await.unwrap());
-        assert!(!worker.remove_dead_letter(coupon, &letters[0].letter).await.unwrap());
+        assert!(
+            worker
+                .remove_dead_letter(coupon, &letters[0].letter)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !worker
+                .remove_dead_letter(coupon, &letters[0].letter)
+                .await
+                .unwrap()
+        );
         assert_eq!(worker.backlog().await.unwrap().set_aside, 4);
     });
 }
 
 #[test]
 fn a_stream_that_is_lost_and_comes_back_is_read_again() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         create(&opened.ledger, 0).await;

@@ -2,9 +2,7 @@
 
 use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::{terms, user};
-use coupon_app::{
-    Answer, CommandOutcome, IssueLedger, LedgerError, Look, Reply, Request, Seen,
-};
+use coupon_app::{Answer, CommandOutcome, IssueLedger, LedgerError, Look, Reply, Request, Seen};
 use coupon_core::{
     Command, Coupon, CouponId, Grant, Outcome, Strategy, Terms, Timestamp, UserId, Validity, Window,
     Witnessed, check_order,
@@ -77,18 +75,16 @@ pub(crate) async fn issue(
 }
 
 /// One user asks.
-pub(crate) async fn one(
-    ledger: &RedisLedger,
-    coupon: CouponId,
-    user: usize,
-) -> Result<Outcome, LedgerError> {
+pub(crate) async fn one(ledger: &RedisLedger, coupon: CouponId, user: usize) -> Result<Outcome, LedgerError> {
     issue(ledger, coupon, [user]).await.remove(0)
 }
 
 /// One user asks and gets the coupon.
 pub(crate) async fn wins(ledger: &RedisLedger, coupon: CouponId, user: usize) -> Grant {
     let outcome = one(ledger, coupon, user).await.unwrap();
-    grant(&outcome).filter(|_| matches!(outcome, Outcome::Issued(_))).unwrap()
+    grant(&outcome)
+        .filter(|_| matches!(outcome, Outcome::Issued(_)))
+        .unwrap()
 }
 
 /// What an answer says that the user holds.

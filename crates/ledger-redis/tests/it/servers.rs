@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
 fn two_servers_issue_exactly_and_in_the_order_of_time() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     let ids = Arc::new(Ids::default());
     block_on(async {
         let first = rig::open(rig::options(&redis), &ids).await.ledger;
@@ -66,33 +68,54 @@ fn two_servers_issue_exactly_and_in_the_order_of_time() {
         winners.sort_unstable();
         let mut latest_begin = 0;
         for (position, began, ended) in winners {
-            assert!(ended > latest_begin, "position {position:?} was answered before an earlier one was asked for");
+            assert!(
+                ended > latest_begin,
+                "position {position:?} was answered before an earlier one was asked for"
+            );
             latest_begin = latest_begin.max(began);
         }
         for (number, ledger) in ledgers.iter().enumerate() {
-            assert_eq!(one(ledger, coupon, 5_000 + number).await.unwrap(), Outcome::SoldOut);
+            assert_eq!(
+                one(ledger, coupon, 5_000 + number).await.unwrap(),
+                Outcome::SoldOut
+            );
         }
     });
 }
 
 #[test]
 fn a_command_at_one_server_judges_the_next_request_at_the_other() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     let ids = Arc::new(Ids::default());
     block_on(async {
-        let [one_server, other] =
-            [rig::open(rig::options(&redis), &ids).await, rig::open(rig::options(&redis), &ids).await];
+        let [one_server, other] = [
+            rig::open(rig::options(&redis), &ids).await,
+            rig::open(rig::options(&redis), &ids).await,
+        ];
         let coupon = create(&one_server.ledger, 0).await;
         // The other has never heard of it.
         wins(&other.ledger, coupon, 1).await;
         assert_eq!(other.board.get(coupon).unwrap().issued, 1);
         done(&one_server.ledger, Some(coupon), Command::Pause).await;
         assert_eq!(one(&other.ledger, coupon, 2).await.unwrap(), Outcome::Paused);
-        assert!(other.board.get(coupon).unwrap().coupon.paused, "what a reply says is on the board");
+        assert!(
+            other.board.get(coupon).unwrap().coupon.paused,
+            "what a reply says is on the board"
+        );
         done(&other.ledger, Some(coupon), Command::Resume).await;
         wins(&one_server.ledger, coupon, 2).await;
-        done(&other.ledger, Some(coupon), change(|it| it.quantity = Some(quantity(2)))).await;
-        assert_eq!(one(&one_server.ledger, coupon, 3).await.unwrap(), Outcome::SoldOut);
+        done(
+            &other.ledger,
+            Some(coupon),
+            change(|it| it.quantity = Some(quantity(2))),
+        )
+        .await;
+        assert_eq!(
+            one(&one_server.ledger, coupon, 3).await.unwrap(),
+            Outcome::SoldOut
+        );
         // Nothing but looking tells the first one of a coupon that it has not been asked for.
         let fresh = create(&other.ledger, 0).await;
         assert!(one_server.board.get(fresh).is_none());
@@ -103,7 +126,9 @@ fn a_command_at_one_server_judges_the_next_request_at_the_other() {
 
 #[test]
 fn commands_of_two_servers_make_one_row_of_revisions_beside_a_sale() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     let ids = Arc::new(Ids::default());
     block_on(async {
         let first = Arc::new(rig::open(rig::options(&redis), &ids).await.ledger);
@@ -116,7 +141,8 @@ fn commands_of_two_servers_make_one_row_of_revisions_beside_a_sale() {
                 for n in 0..20 {
                     let from = number * 10_000 + n * 10;
                     // Each lowers the quantity towards what is issued while the other issues.
-                    let lower = change(|it| it.quantity = Some(quantity(2_000 - u32::try_from(n).unwrap() * 90)));
+                    let lower =
+                        change(|it| it.quantity = Some(quantity(2_000 - u32::try_from(n).unwrap() * 90)));
                     let requests = (from..from + 10)
                         .map(|n| ask(coupon, &user(n), None))
                         .chain([Request::Command(Box::new(order(Some(coupon), lower)))])
@@ -160,13 +186,20 @@ fn commands_of_two_servers_make_one_row_of_revisions_beside_a_sale() {
             }
         }
         assert_eq!(usize::try_from(issued).unwrap(), held.len());
-        assert!(revisions.iter().copied().eq(1..=u32::try_from(revisions.len()).unwrap()));
+        assert!(
+            revisions
+                .iter()
+                .copied()
+                .eq(1..=u32::try_from(revisions.len()).unwrap())
+        );
     });
 }
 
 #[test]
 fn one_token_at_two_servers_at_once_creates_one_coupon() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     let ids = Arc::new(Ids::default());
     block_on(async {
         let servers = [
@@ -181,7 +214,9 @@ fn one_token_at_two_servers_at_once_creates_one_coupon() {
             let asking = servers.iter().map(|ledger| {
                 let (ledger, create) = (Arc::clone(ledger), create.clone());
                 rig::handle().spawn(async move {
-                    let answer = batch(&ledger, vec![Request::Command(Box::new(create))]).await.remove(0);
+                    let answer = batch(&ledger, vec![Request::Command(Box::new(create))])
+                        .await
+                        .remove(0);
                     match answer.unwrap() {
                         Reply::Command(outcome) => match *outcome {
                             CommandOutcome::Done { coupon, replayed, .. } => (coupon.id, replayed),
@@ -204,15 +239,21 @@ fn one_token_at_two_servers_at_once_creates_one_coupon() {
 
 #[test]
 fn a_closed_ledger_leaves_the_other_server_alone() {
-    let Some(redis) = start(&RedisOptions::durable()) else { return };
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
     let ids = Arc::new(Ids::default());
     block_on(async {
-        let [first, second] =
-            [rig::open(rig::options(&redis), &ids).await.ledger, rig::open(rig::options(&redis), &ids).await.ledger];
+        let [first, second] = [
+            rig::open(rig::options(&redis), &ids).await.ledger,
+            rig::open(rig::options(&redis), &ids).await.ledger,
+        ];
         let coupon = create(&first, 0).await;
         first.close().await.unwrap();
         assert!(super::sale::is_unavailable(&one(&first, coupon, 1).await));
-        assert!(super::sale::is_unavailable(&command(&first, Some(coupon), Command::Pause).await));
+        assert!(super::sale::is_unavailable(
+            &command(&first, Some(coupon), Command::Pause).await
+        ));
         wins(&second, coupon, 1).await;
     });
 }
