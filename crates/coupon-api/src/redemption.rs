@@ -1,5 +1,6 @@
 //! Quotes, redemptions, and the history of an issued coupon.
 
+use crate::present::not_null;
 use crate::{IssuedCoupon, IssuedCouponIdText, Time, Whole};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -12,6 +13,10 @@ pub struct QuoteBody {
     /// What the order comes to before the discount, in minor units.
     #[schema(value_type = u64, minimum = 0, maximum = 9_007_199_254_740_991_u64, examples(50_000))]
     pub order_amount: Whole,
+    /// Services and administrators may name the holder: another's issued coupon is then as none. Unknown for users.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, examples("user-1"))]
+    pub user_id: Option<Box<str>>,
 }
 
 /// The order that an issued coupon is redeemed on.
@@ -24,6 +29,10 @@ pub struct RedeemBody {
     /// What the order comes to before the discount, in minor units.
     #[schema(value_type = u64, minimum = 0, maximum = 9_007_199_254_740_991_u64, examples(50_000))]
     pub order_amount: Whole,
+    /// Services and administrators may name the holder: another's issued coupon is then as none. Unknown for users.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, examples("user-1"))]
+    pub user_id: Option<Box<str>>,
 }
 
 /// The order whose use is given back.
@@ -33,6 +42,10 @@ pub struct CancelBody {
     /// The shop's id of the order.
     #[schema(value_type = String, min_length = 1, examples("order-1001"))]
     pub order_id: Box<str>,
+    /// Services and administrators may name the holder: another's issued coupon is then as none. Unknown for users.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, examples("user-1"))]
+    pub user_id: Option<Box<str>>,
 }
 
 /// What an order would get.

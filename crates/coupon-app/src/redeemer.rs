@@ -11,7 +11,7 @@ mod marks;
 mod queue;
 
 use crate::redemption::{Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore};
-use crate::{Board, Clock, LedgerError, Reason, StoreError, limits};
+use crate::{Board, Clock, Health, LedgerError, Reason, StoreError, limits};
 use coupon_core::{
     Amount, HistoryEntry, IssuedCoupon, IssuedCouponId, RedemptionRefusal, UserId, may_use, quote,
 };
@@ -137,6 +137,15 @@ impl Redeemer {
     /// How many requests wait or are being decided.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
+    }
+
+    /// Whether it takes requests. It does until it is closed, or its thread has ended by a defect.
+    pub fn health(&self) -> Health {
+        if self.queue.is_open() {
+            Health::Ready
+        } else {
+            Health::NotReady("nothing is redeemed any more; restart".to_owned())
+        }
     }
 
     /// Refuses new requests, and returns when those that wait have been answered. A second call returns at once.

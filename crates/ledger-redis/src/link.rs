@@ -17,6 +17,7 @@ use redis::{
     TlsCertificates, TlsMode, Value,
 };
 use secrecy::ExposeSecret;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -235,7 +236,7 @@ impl Link {
         let gone = Arc::new(AtomicBool::new(false));
         let making = async {
             Ok(match &self.options.target {
-                Target::Cluster(addresses) => To::Cluster(self.connect_to_cluster(addresses).await?),
+                Target::Cluster(addresses) => To::Cluster(self.connect_to_cluster(addresses, &gone).await?),
                 Target::Single(address) => {
                     let to = self.connection_info(address)?;
                     let client = match self.certificates() {
@@ -264,27 +265,26 @@ impl Link {
         client: &Client,
         gone: &Arc<AtomicBool>,
     ) -> Result<MultiplexedConnection, RedisError> {
-        let ended = Arc::clone(gone);
-        let watch = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                ended.store(true, Ordering::Release);
-            }
-            Ok::<(), std::convert::Infallible>(())
-        };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))
             .set_response_timeout(Some(self.options.response_timeout))
-            .set_push_sender(watch);
+            .set_push_sender(told_when_it_ends(gone));
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    async fn connect_to_cluster(&self, addresses: &[String]) -> Result<ClusterConnection, RedisError> {
+    async fn connect_to_cluster(
+        &self,
+        addresses: &[String],
+        gone: &Arc<AtomicBool>,
+    ) -> Result<ClusterConnection, RedisError> {
         let nodes = addresses.iter().map(|address| self.connection_info(address));
         let nodes = nodes.collect::<Result<Vec<ConnectionInfo>, RedisError>>()?;
         // No retries: the client would send a script again whose reply was lost.
         let mut builder = ClusterClientBuilder::new(nodes)
             .retries(0)
             .use_protocol(ProtocolVersion::RESP3)
+            // The client connects to a lost node again by itself; we want to look at the node first.
+            .push_sender(told_when_it_ends(gone))
             .connection_timeout(self.options.connect_timeout)
             .response_timeout(self.options.response_timeout)
             .overall_response_timeout(Some(self.options.response_timeout));
@@ -359,6 +359,17 @@ impl Link {
             client_tls,
             root_cert: tls.authority.clone(),
         })
+    }
+}
+
+/// Marks a wire as gone when one of its connections has ended.
+fn told_when_it_ends(gone: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
+    let gone = Arc::clone(gone);
+    move |push| {
+        if push.kind == PushKind::Disconnection {
+            gone.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 }
 

@@ -27,3 +27,5 @@ pub(crate) const MAX_REMEMBERED_COUPONS: usize = 10_000;
 pub(crate) const SESSION_LIFE_US: i64 = 30 * 86_400 * 1_000_000;
 /// Most records that leave quarantine in one transaction; the next revision or redelivery takes the rest.
 pub(crate) const MAX_RELEASED: usize = 100_000;
+/// How long a process waits for another one that migrates, in seconds: changing a large table takes its time.
+pub(crate) const MIGRATION_WAIT_S: u32 = 3_600;

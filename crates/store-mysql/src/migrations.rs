@@ -1,10 +1,13 @@
 //! The tables: made and changed by numbered scripts that are compiled in.
 
-use crate::connection::Connector;
+use crate::connection::{Connector, ask};
 use crate::error::{Failure, OpenError};
-use sqlx::SqlSafeStr;
+use crate::limits;
+use crate::row::optional_signed;
+use crate::script::Script;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
+use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
 const SCRIPTS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
@@ -12,6 +15,7 @@ const SCRIPTS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_f
 /// Brings the tables up to date. Any number of processes may do so at once: they wait for each other.
 pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
     let mut connection = connector.connect().await.map_err(unreachable)?;
+    lock(&mut connection).await.map_err(unreachable)?;
     let found = version(&mut connection).await?;
     if found > newest() {
         return Err(OpenError::NewerSchema {
@@ -19,7 +23,6 @@ pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
             known: newest(),
         });
     }
-    drop(connection);
     // Through a pool, because the library's futures for a single connection cannot be sent between threads.
     let pool = MySqlPoolOptions::new()
         .max_connections(1)
@@ -28,7 +31,31 @@ pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
         .map_err(OpenError::Unreachable)?;
     let migrated = migrator().run(&pool).await;
     pool.close().await;
+    // The lock ends with the connection.
+    connection.close().await.map_err(OpenError::Unreachable)?;
     Ok(migrated?)
+}
+
+/// Waits until no other process migrates this database. The library's own lock waits for ever by a negative time, which
+/// MariaDB takes for no time at all.
+async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
+    let mut script = Script::new();
+    script
+        .statement("SELECT GET_LOCK(CONCAT('firstcome ', SHA1(DATABASE())), ")
+        .number(limits::MIGRATION_WAIT_S)
+        .sql(")");
+    let answered = ask(connection, script).await?;
+    let had = answered
+        .first()
+        .and_then(|one| one.rows.first())
+        .map(|found| optional_signed(found, 0))
+        .transpose()?
+        .flatten();
+    if had == Some(1) {
+        Ok(())
+    } else {
+        Err(Failure::Overtaken("the lock of a migration"))
+    }
 }
 
 fn migrator() -> Migrator {
@@ -43,7 +70,9 @@ fn migrator() -> Migrator {
             true,
         )
     };
-    Migrator::with_migrations(SCRIPTS.iter().zip(1..).map(migration).collect())
+    let mut migrator = Migrator::with_migrations(SCRIPTS.iter().zip(1..).map(migration).collect());
+    migrator.set_locking(false);
+    migrator
 }
 
 /// Refuses tables that are not those of this program.

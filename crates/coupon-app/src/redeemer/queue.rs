@@ -82,6 +82,11 @@ impl Queue {
         inbox.requests.len() + inbox.deciding
     }
 
+    /// Whether anybody may come in.
+    pub(super) fn is_open(&self) -> bool {
+        !self.inbox().closing
+    }
+
     /// Nobody may come in any more.
     pub(super) fn close(&self) {
         self.inbox().closing = true;

@@ -5,8 +5,8 @@ use coupon_app::contract::{START, coupon_id, run};
 use coupon_app::limits::{LONGEST_BRINGING, MAX_REDEMPTIONS, MAX_REDEMPTIONS_WAITING};
 use coupon_app::memory::ManualClock;
 use coupon_app::{
-    Board, LedgerError, Reason, Redeemable, Redeemer, RedemptionAction, RedemptionOutcome, RedemptionRequest,
-    RedemptionStore, StoreError,
+    Board, Health, LedgerError, Reason, Redeemable, Redeemer, RedemptionAction, RedemptionOutcome,
+    RedemptionRequest, RedemptionStore, StoreError,
 };
 use coupon_core::{
     Actor, Coupon, HistoryEntry, IssuedCouponId, OrderId, Position, RedemptionRefusal, Timestamp,
@@ -173,6 +173,7 @@ fn whoever_was_with_a_store_that_broke_is_told_that_it_may_have_happened_and_nob
     run(async {
         let store = Gated::new(Then::Panic);
         let redeemer = before(&store).await;
+        assert_eq!(redeemer.health(), Health::Ready);
         let mut first = Box::pin(redeemer.ask(request(1)));
         assert!(poll_immediate(&mut first).await.is_none());
         store.came.notified().await;
@@ -182,6 +183,7 @@ fn whoever_was_with_a_store_that_broke_is_told_that_it_may_have_happened_and_nob
         let (first, second) = (first.await, second.await);
         assert!(matches!(first, Err(LedgerError::Indeterminate(_))), "{first:?}");
         assert!(matches!(second, Err(LedgerError::Unavailable(_))), "{second:?}");
+        assert!(matches!(redeemer.health(), Health::NotReady(_)));
         let third = redeemer.ask(request(3)).await;
         assert!(
             matches!(third, Err(LedgerError::Unavailable(Reason::Closing))),

@@ -9,12 +9,11 @@ pub(crate) mod redeem;
 
 use crate::auth::Caller;
 use crate::error::{Problem, Wrong, WrongRule};
-use crate::extract::Asked;
 use crate::idempotency::{IDEMPOTENT_REPLAYED, TRUE};
 use crate::reply::{Reply, json};
 use crate::station::Station;
 use coupon_api::Whole;
-use coupon_app::{RedemptionAction, RedemptionOutcome, RedemptionRequest};
+use coupon_app::{RedemptionOutcome, RedemptionRequest};
 use coupon_core::limits::MAX_AMOUNT;
 use coupon_core::{Amount, IssuedCoupon, IssuedCouponId, OrderId, Rule, Timestamp, may_use};
 use http::StatusCode;
@@ -40,19 +39,7 @@ pub(super) struct Done {
 }
 
 /// Has the store decide a step.
-pub(super) async fn decide<T>(
-    station: &Station,
-    id: IssuedCouponId,
-    asked: Asked<T>,
-    action: impl FnOnce(T) -> Result<RedemptionAction, Problem>,
-) -> Result<Done, Problem> {
-    let request = RedemptionRequest {
-        id,
-        user: asked.user,
-        action: action(asked.body)?,
-        actor: asked.actor,
-        token: asked.token,
-    };
+pub(super) async fn decide(station: &Station, request: RedemptionRequest) -> Result<Done, Problem> {
     let decided = station.hall.redeemer.ask(request).await;
     match decided.map_err(|error| station.redemption_failed(&error))? {
         RedemptionOutcome::Refused(refusal) => Err(refusal.into()),
@@ -84,24 +71,30 @@ impl Done {
     }
 }
 
-/// The amount of an order, if it may be one.
-fn order_amount(given: Whole) -> Result<Amount, Wrong> {
+/// The amount of an order; what may not be one is put among what is `wrong`.
+fn order_amount(given: Whole, wrong: &mut Vec<Wrong>) -> Option<Amount> {
     let amount = given.get().and_then(|units| Amount::new(units).ok());
-    amount.ok_or_else(|| Wrong {
-        field: "orderAmount".into(),
-        rule: WrongRule::Domain(Rule::Range {
-            min: 0,
-            max: MAX_AMOUNT,
-        }),
-    })
+    if amount.is_none() {
+        wrong.push(Wrong {
+            field: "orderAmount".into(),
+            rule: WrongRule::Domain(Rule::Range {
+                min: 0,
+                max: MAX_AMOUNT,
+            }),
+        });
+    }
+    amount
 }
 
-/// The id of an order, if it may be one.
-fn order_id(given: Box<str>) -> Result<OrderId, Wrong> {
-    OrderId::parse(given).map_err(|error| Wrong {
-        field: "orderId".into(),
-        rule: WrongRule::from(error),
-    })
+/// The id of an order; what may not be one is put among what is `wrong`.
+fn order_id(given: Box<str>, wrong: &mut Vec<Wrong>) -> Option<OrderId> {
+    let order = OrderId::parse(given).map_err(|error| {
+        wrong.push(Wrong {
+            field: "orderId".into(),
+            rule: WrongRule::from(error),
+        });
+    });
+    order.ok()
 }
 
 /// The currency of an issued coupon's amounts. A coupon that was issued is on the board, and keeps its currency.

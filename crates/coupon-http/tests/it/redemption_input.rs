@@ -175,8 +175,8 @@ fn bodies_are_read_strictly() {
         ),
         (
             REDEMPTION,
-            r#"{"orderId":"a","orderAmount":20000,"userId":"kim"}"#,
-            "unknown-field",
+            r#"{"orderId":"a","orderAmount":20000,"userId":null}"#,
+            "wrong-type",
             Some("userId"),
         ),
         (
@@ -234,6 +234,44 @@ fn bodies_are_read_strictly() {
         (400, "invalid-parameter".to_owned())
     );
     assert_eq!(steps(&house), 1, "nothing happened");
+}
+
+#[test]
+fn a_service_may_name_the_holder_and_a_user_names_nobody() {
+    let house = shop(&["kim", "lee"]);
+    let body = |user: &str| json!({ "orderId": "a", "orderAmount": 20_000, "userId": user });
+    let quote = |user: &str| json!({ "orderAmount": 20_000, "userId": user });
+    let back = |user: &str| json!({ "orderId": "a", "userId": user });
+    let by_user = house.ask("POST", REDEMPTION, &token("kim"), body("kim"));
+    assert_eq!(by_user.refusal(), (400, "unknown-field".to_owned()));
+    for (path, of_another, own) in [
+        (QUOTE, quote("lee"), quote("kim")),
+        (REDEMPTION, body("lee"), body("kim")),
+        (CANCEL, back("lee"), back("kim")),
+    ] {
+        let answer = house.ask("POST", path, &house.redeemer, of_another);
+        assert_eq!(
+            answer.refusal(),
+            (404, "unknown-issued-coupon".to_owned()),
+            "{path}"
+        );
+        assert_eq!(
+            house.ask("POST", path, &house.redeemer, own).status,
+            200,
+            "{path}"
+        );
+        let mut nobody = back("");
+        if path != CANCEL {
+            nobody = quote("");
+        }
+        if path == REDEMPTION {
+            nobody = body("");
+        }
+        let answer = house.ask("POST", path, &house.redeemer, nobody);
+        assert_eq!(answer.refusal(), (422, "invalid-values".to_owned()), "{path}");
+        assert_eq!(answer.json()["errors"][0]["field"], "userId");
+    }
+    assert_eq!(steps(&house), 3);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The ledger's contract, on Redis and Valkey servers that are killed wherever the examination cuts the power.
+//! The ledger's contract, on Redis and Valkey servers that are killed wherever the examination cuts the power, and on
+//! a cluster, where only the connections are cut: killing every node takes seconds, and durability is the same.
 
 use super::outbox::{Examined, Log};
 use super::rig::{self, Ids, Opened};
@@ -7,11 +8,38 @@ use coupon_app::contract::ledger::{Bench, LedgerHarness};
 use coupon_app::memory::{ManualClock, MemoryStore};
 use coupon_app::{Board, Clock, CommandToken, IssuedRecord, RecordStore, Restore, RevisedRecord};
 use coupon_core::Coupon;
-use coupon_testkit::{Redis, RedisEngine, RedisOptions};
-use std::sync::Arc;
+use coupon_testkit::{Redis, RedisCluster, RedisEngine, RedisOptions, ServerError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What the ledger stands on.
+enum Servers {
+    One(Redis),
+    /// One cluster for all cases, each under names of its own.
+    Cluster(&'static RedisCluster),
+}
+
+static CLUSTER: Mutex<Option<&'static RedisCluster>> = Mutex::new(None);
+static LEDGERS: AtomicU32 = AtomicU32::new(0);
+
+fn one(engine: RedisEngine) -> Result<Servers, ServerError> {
+    Redis::start(&RedisOptions::durable().on(engine)).map(Servers::One)
+}
+
+/// Starts the cluster once. It ends with the process.
+fn cluster() -> Result<Servers, ServerError> {
+    let mut started = CLUSTER.lock().unwrap();
+    let cluster = match *started {
+        Some(cluster) => cluster,
+        None => Box::leak(Box::new(RedisCluster::start(&RedisOptions::durable())?)),
+    };
+    *started = Some(cluster);
+    Ok(Servers::Cluster(cluster))
+}
 
 struct RedisHarness {
-    redis: Redis,
+    servers: Servers,
+    prefix: String,
     store: MemoryStore,
     ids: Arc<Ids>,
     log: Arc<Log>,
@@ -31,9 +59,10 @@ impl Restore for Stored<'_> {
 }
 
 impl RedisHarness {
-    fn on(redis: Redis) -> Self {
+    fn on(servers: Servers) -> Self {
         Self {
-            redis,
+            servers,
+            prefix: String::new(),
             store: MemoryStore::new(),
             ids: Arc::default(),
             log: Arc::default(),
@@ -41,7 +70,12 @@ impl RedisHarness {
     }
 
     async fn bench(&self, clock: Arc<ManualClock>) -> Bench {
-        let mut options = rig::options(&self.redis);
+        let target = match &self.servers {
+            Servers::One(redis) => rig::target(redis),
+            Servers::Cluster(cluster) => rig::cluster_target(cluster),
+        };
+        let mut options = rig::options_at(target);
+        options.prefix = self.prefix.as_str().into();
         options.sim.clock = Some(clock as Arc<dyn Clock>);
         let Opened { ledger, board } = rig::open(options, &self.ids).await;
         self.store.load(&mut Stored(&board)).await.unwrap();
@@ -59,7 +93,10 @@ impl RedisHarness {
 #[async_trait(?Send)]
 impl LedgerHarness for RedisHarness {
     async fn open(&mut self, clock: Arc<ManualClock>) -> Bench {
-        self.redis.command(&["FLUSHALL"]).unwrap();
+        if let Servers::One(redis) = &self.servers {
+            redis.command(&["FLUSHALL"]).unwrap();
+        }
+        self.prefix = format!("exam-{}", LEDGERS.fetch_add(1, Ordering::Relaxed));
         self.store = MemoryStore::new();
         self.ids = Arc::default();
         self.log = Arc::default();
@@ -67,9 +104,13 @@ impl LedgerHarness for RedisHarness {
     }
 
     async fn crash_and_reopen(&mut self, bench: Bench, clock: Arc<ManualClock>) -> Bench {
-        self.redis.kill9();
-        drop(bench);
-        self.redis.restart().unwrap();
+        if let Servers::One(redis) = &mut self.servers {
+            redis.kill9();
+            drop(bench);
+            redis.restart().unwrap();
+        } else {
+            drop(bench);
+        }
         self.bench(clock).await
     }
 
@@ -80,13 +121,12 @@ impl LedgerHarness for RedisHarness {
 
 /// The cases of the contract, each skipped where the server is not to be had.
 macro_rules! on {
-    ($name:ident, $engine:expr) => {
+    ($name:ident, $start:expr) => {
         mod $name {
-            use super::{Redis, RedisHarness, RedisOptions};
+            use super::RedisHarness;
 
             fn start() -> Option<RedisHarness> {
-                let options = RedisOptions::durable().on($engine);
-                coupon_testkit::or_skip(Redis::start(&options)).map(RedisHarness::on)
+                coupon_testkit::or_skip($start).map(RedisHarness::on)
             }
 
             coupon_app::ledger_contract!(match start() {
@@ -97,5 +137,6 @@ macro_rules! on {
     };
 }
 
-on!(on_redis, super::RedisEngine::Redis);
-on!(on_valkey, super::RedisEngine::Valkey);
+on!(on_redis, super::one(super::RedisEngine::Redis));
+on!(on_valkey, super::one(super::RedisEngine::Valkey));
+on!(on_a_cluster, super::cluster());

@@ -1,5 +1,6 @@
 //! The Redis ledger, its stream and its lock, on real servers.
 
+mod cluster;
 mod contract;
 mod deliveries;
 mod faults;

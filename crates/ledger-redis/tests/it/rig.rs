@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use coupon_app::{Board, CouponIds, FactsOfRecord, IssuedRecord, OnRecord, StoreError};
 use coupon_core::{CouponId, Held, UserId};
-use coupon_testkit::Redis;
+use coupon_testkit::{Redis, RedisCluster};
 use ledger_redis::{RedisLedger, RedisOptions, Target};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,12 +42,28 @@ impl CouponIds for Ids {
     }
 }
 
-/// Options for one server, that do nothing by themselves while a test runs.
+/// Where a server is.
+pub(crate) fn target(redis: &Redis) -> Target {
+    Target::Single(format!("127.0.0.1:{}", redis.port()))
+}
+
+/// Where a cluster is.
+pub(crate) fn cluster_target(cluster: &RedisCluster) -> Target {
+    let nodes = cluster.nodes().iter();
+    Target::Cluster(nodes.map(|node| format!("127.0.0.1:{}", node.port())).collect())
+}
+
+/// Options for one server.
 pub(crate) fn options(redis: &Redis) -> RedisOptions {
+    options_at(target(redis))
+}
+
+/// Options for a ledger that does nothing by itself while a test runs.
+pub(crate) fn options_at(target: Target) -> RedisOptions {
     RedisOptions {
         probe_every: Duration::from_secs(3_600),
         refresh_every: Duration::from_secs(3_600),
-        ..RedisOptions::at(Target::Single(format!("127.0.0.1:{}", redis.port())))
+        ..RedisOptions::at(target)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong between a ledger and its database: lost answers, deadlocks, locks that last too long, kills.
 
-use super::outside::{Outside, now, until_waiting};
+use super::outside::{Outside, now, until_somebody_waits};
 use super::rig::{self, RUNTIME, batch, create, had, issue, ledger, on_both, rows, run};
 use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::user;
@@ -192,7 +192,7 @@ fn a_deadlock_is_tried_again(engine: SqlEngine) {
             .await;
         let asking = Arc::clone(&ledger);
         let told = RUNTIME.spawn(async move { issue(&asking, coupon, &user(1)).await });
-        until_waiting(&database, 1).await;
+        until_somebody_waits(&database).await;
         // The ledger has the coupon and waits for its session; now the other way round.
         stranger
             .does(&format!("SELECT id FROM coupons WHERE id = {coupon} FOR UPDATE"))
@@ -251,10 +251,10 @@ fn a_lock_that_is_released_in_time_is_waited_for(engine: SqlEngine) {
             .await;
         let asking = Arc::clone(&ledger);
         let told = RUNTIME.spawn(async move { issue(&asking, coupon, &user(1)).await });
-        until_waiting(&database, 1).await;
+        until_somebody_waits(&database).await;
         // Longer than one statement waits: the first attempt has ended by then.
         stranger.does("DO SLEEP(1.5)").await;
-        until_waiting(&database, 1).await;
+        until_somebody_waits(&database).await;
         stranger.does("ROLLBACK").await;
         let told = told.await.unwrap().unwrap();
         assert!(matches!(told, Outcome::Issued(_)), "{told:?}");
@@ -273,7 +273,7 @@ fn the_clock_is_read_after_the_lock_is_held(engine: SqlEngine) {
             .await;
         let asking = Arc::clone(&ledger);
         let told = RUNTIME.spawn(async move { issue(&asking, coupon, &user(1)).await });
-        until_waiting(&database, 1).await;
+        until_somebody_waits(&database).await;
         let released_at = now(&database);
         stranger.does("ROLLBACK").await;
         let Outcome::Issued(grant) = told.await.unwrap().unwrap() else {

@@ -39,12 +39,14 @@ pub(crate) async fn cancel_redemption(
     path: Result<IssuedPath, Problem>,
     request: Request,
 ) -> Reply {
-    let asked = Asked::<CancelBody>::read(request, &station, Need::GiveBack).await?;
+    let (asked, body) = Asked::read::<CancelBody>(request, &station, Need::GiveBack).await?;
     let IssuedPath(id) = path?;
-    let action = |body: CancelBody| {
-        let order = order_id(body.order_id);
-        let order = order.map_err(|wrong| Problem::InvalidValues(vec![wrong]))?;
-        Ok(RedemptionAction::Cancel(order))
+    let mut wrong = Vec::new();
+    let order = order_id(body.order_id, &mut wrong);
+    let user = asked.user_or(body.user_id, &mut wrong)?;
+    let (Some(order), true) = (order, wrong.is_empty()) else {
+        return Err(Problem::InvalidValues(wrong));
     };
-    decide(&station, id, asked, action).await?.show(&station)
+    let request = asked.request(id, user, RedemptionAction::Cancel(order));
+    decide(&station, request).await?.show(&station)
 }

@@ -36,12 +36,16 @@ pub(crate) async fn quote(
     path: Result<IssuedPath, Problem>,
     request: Request,
 ) -> Reply {
-    let asked = Asked::<QuoteBody>::read(request, &station, Need::Redeem).await?;
+    let (asked, body) = Asked::read::<QuoteBody>(request, &station, Need::Redeem).await?;
     let IssuedPath(id) = path?;
-    let amount = order_amount(asked.body.order_amount);
-    let amount = amount.map_err(|wrong| Problem::InvalidValues(vec![wrong]))?;
+    let mut wrong = Vec::new();
+    let amount = order_amount(body.order_amount, &mut wrong);
+    let user = asked.user_or(body.user_id, &mut wrong)?;
+    let (Some(amount), true) = (amount, wrong.is_empty()) else {
+        return Err(Problem::InvalidValues(wrong));
+    };
     let redeemer = &station.hall.redeemer;
-    let quoted = redeemer.quote(id, asked.user.as_ref(), amount).await??;
+    let quoted = redeemer.quote(id, user.as_ref(), amount).await??;
     json(
         StatusCode::OK,
         &Quote {

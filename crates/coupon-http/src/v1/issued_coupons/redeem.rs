@@ -44,12 +44,17 @@ pub(crate) async fn redeem(
     path: Result<IssuedPath, Problem>,
     request: Request,
 ) -> Reply {
-    let asked = Asked::<RedeemBody>::read(request, &station, Need::Redeem).await?;
+    let (asked, body) = Asked::read::<RedeemBody>(request, &station, Need::Redeem).await?;
     let IssuedPath(id) = path?;
-    let done = decide(&station, id, asked, |body| {
-        Ok(RedemptionAction::Redeem(order(body)?))
-    })
-    .await?;
+    let mut wrong = Vec::new();
+    let order = order_id(body.order_id, &mut wrong);
+    let amount = order_amount(body.order_amount, &mut wrong);
+    let user = asked.user_or(body.user_id, &mut wrong)?;
+    let (Some(order), Some(amount), true) = (order, amount, wrong.is_empty()) else {
+        return Err(Problem::InvalidValues(wrong));
+    };
+    let order = Order { id: order, amount };
+    let done = decide(&station, asked.request(id, user, RedemptionAction::Redeem(order))).await?;
     // Whatever was answered with "done" has a redemption.
     let redemption = done.issued.redemption.as_ref().ok_or(Problem::Indeterminate)?;
     let amount = redemption.order.amount;
@@ -60,14 +65,4 @@ pub(crate) async fn redeem(
         payable_amount: redemption.discount.map(|discount| amount.less(discount).get()),
         currency: Cow::Owned(currency(&station, id)),
     })
-}
-
-/// The order, or everything that is wrong with it.
-fn order(body: RedeemBody) -> Result<Order, Problem> {
-    match (order_id(body.order_id), order_amount(body.order_amount)) {
-        (Ok(id), Ok(amount)) => Ok(Order { id, amount }),
-        (id, amount) => Err(Problem::InvalidValues(
-            id.err().into_iter().chain(amount.err()).collect(),
-        )),
-    }
 }

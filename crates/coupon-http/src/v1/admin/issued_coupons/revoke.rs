@@ -36,8 +36,8 @@ pub(crate) async fn revoke_issued_coupon(
     path: Result<IssuedPath, Problem>,
     request: Request,
 ) -> Reply {
-    let asked = Asked::<NoFields>::read(request, &station, Need::Admin).await?;
+    let (asked, NoFields {}) = Asked::read(request, &station, Need::Admin).await?;
     let IssuedPath(id) = path?;
-    let done = decide(&station, id, asked, |NoFields {}| Ok(RedemptionAction::Revoke)).await?;
-    done.show(&station)
+    let request = asked.request(id, None, RedemptionAction::Revoke);
+    decide(&station, request).await?.show(&station)
 }
