@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// Of a test binary that dies, so many of its last lines are kept: they often name the test.
 const LAST_LINES: usize = 20;
 
+/// How a test says that it left itself out: `coupon-testkit` writes this past the harness, which counts the test
+/// as passed.
+const SKIPPED_ITSELF: &str = "coupon-testkit skips ";
+
 /// One test binary, or the documentation tests of one crate.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Binary {
@@ -20,6 +24,8 @@ pub(crate) struct Binary {
     pub(crate) skips: Vec<Skip>,
     pub(crate) failures: Vec<Failure>,
     pub(crate) took: Duration,
+    /// Tests that left themselves out.
+    left_out: u64,
     /// It reached its closing line; otherwise it was killed or aborted.
     closed: bool,
 }
@@ -86,6 +92,8 @@ impl Reader {
                     binary.count(&counts);
                 } else if let Some(rest) = line.strip_prefix("test ") {
                     binary.test_line(rest);
+                } else if let Some(rest) = line.strip_prefix(SKIPPED_ITSELF) {
+                    binary.skip_line(rest);
                 }
             }
             Section::Outputs => {
@@ -143,6 +151,7 @@ impl Reader {
                 output: trimmed(self.last_lines.drain(..).collect()),
             });
         }
+        binary.settle();
         binary.took = started.elapsed();
         self.section = Section::Tests;
         self.outputs.clear();
@@ -157,6 +166,25 @@ impl Binary {
         self.failed += counts.failed;
         self.skipped += counts.ignored;
         self.closed = true;
+    }
+
+    /// Reads `NAME: REASON`. A test may say it twice, and counts once.
+    fn skip_line(&mut self, rest: &str) {
+        let (test, reason) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+        if self.skips.iter().all(|skip| skip.test != test) {
+            self.skips.push(Skip {
+                test: test.to_owned(),
+                reason: reason.to_owned(),
+            });
+            self.left_out += 1;
+        }
+    }
+
+    /// Takes those that left themselves out from those that the harness counts as passed.
+    fn settle(&mut self) {
+        let left_out = self.left_out.min(self.passed);
+        self.passed -= left_out;
+        self.skipped += left_out;
     }
 
     /// Reads what follows `test ` for a test that is left out.
@@ -275,6 +303,33 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(
             (binaries[1].name.as_str(), binaries[1].passed),
             ("Doc-tests x", 1)
+        );
+    }
+
+    #[test]
+    fn a_test_that_leaves_itself_out_is_skipped_and_not_passed() {
+        let binaries = read(
+            "     Running tests/it.rs (target/debug/deps/it-77)
+
+running 3 tests
+test a ... ok
+
+coupon-testkit skips sql::b: no mysqld: apt-get cannot be run here
+
+coupon-testkit skips sql::b: no mysqld: apt-get cannot be run here
+test sql::b ... ok
+test c ... ignored, slow
+
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+",
+        );
+        assert_eq!((binaries[0].passed, binaries[0].skipped), (1, 2));
+        assert_eq!(
+            binaries[0].skips[0],
+            Skip {
+                test: "sql::b".into(),
+                reason: "no mysqld: apt-get cannot be run here".into()
+            }
         );
     }
 

@@ -1,6 +1,7 @@
-//! The tool shed: `cargo xtask test`, `tidy`, `arrows`, `planted`, `bench`.
+//! The tool shed: `cargo xtask test`, `servers`, `tidy`, `arrows`, `planted`, `bench`.
 //!
-//! Everything here needs the Rust toolchain and nothing else, so that a fresh clone can check itself.
+//! Everything here needs the Rust toolchain and nothing else, so that a fresh clone can check itself; what more
+//! the servers need, they say when it is missing.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -14,6 +15,7 @@ mod libtest;
 mod licences;
 mod planted;
 mod process;
+mod servers;
 mod terminal;
 mod test;
 mod tidy;
@@ -36,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Run every check and every test, and end with one line that counts them.
     Test(test::Options),
+    /// Bring the servers that tests run against into `target/servers/`; the system is not touched.
+    Servers(servers::Options),
     /// Check what a compiler does not: opening lines, sizes, names, absences, links.
     Tidy,
     /// Check which crate may know which.
@@ -65,6 +69,7 @@ fn run(command: &Command) -> anyhow::Result<bool> {
     let checkout = Checkout::of_this_workspace()?;
     match command {
         Command::Test(options) => test::run(&checkout, options),
+        Command::Servers(options) => servers::run(&checkout, options),
         Command::Tidy => Ok(tidy::check(&checkout)?.tell(&Terminal::stdout())),
         Command::Arrows => Ok(arrows::check(&checkout)?.tell(&Terminal::stdout())),
         Command::Licences => Ok(licences::check(&checkout)?.tell(&Terminal::stdout())),

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::checkout::Checkout;
 use crate::terminal::{Report, Terminal, seconds};
-use crate::{arrows, licences, planted, process, tidy};
+use crate::{arrows, licences, planted, process, servers, tidy};
 
 use self::outcome::{Outcome, Totals};
 
@@ -41,6 +41,7 @@ enum Step {
     Arrows,
     Licences,
     Planted,
+    Servers,
     Tests,
     Doc,
 }
@@ -155,6 +156,7 @@ impl Step {
             Self::Arrows => "arrows",
             Self::Licences => "licences",
             Self::Planted => "planted",
+            Self::Servers => "servers",
             Self::Clippy => "clippy",
             Self::Tests => "tests",
             Self::Doc => "doc",
@@ -168,6 +170,7 @@ impl Step {
             Self::Arrows => "arrows: which crate may know which",
             Self::Licences => "licences: what the tree of dependencies may contain",
             Self::Planted => "planted: the patches of the planted bugs still apply",
+            Self::Servers => "servers: what the tests run against",
             Self::Clippy => "clippy: lints, each an error",
             Self::Tests => "tests: every test",
             Self::Doc => "doc: the documentation builds without a warning",
@@ -187,6 +190,7 @@ impl Shift<'_> {
             Step::Arrows => Ok(self.report(&arrows::check(self.checkout)?)),
             Step::Licences => Ok(self.report(&licences::check(self.checkout)?)),
             Step::Planted => Ok(self.report(&planted::check(self.checkout)?)),
+            Step::Servers => self.servers(),
             Step::Clippy => {
                 let rest = ["--all-targets", "--all-features", "--", "-D", "warnings"];
                 self.cargo(step, &["clippy"], &["--workspace"], &rest, &[])
@@ -203,6 +207,24 @@ impl Shift<'_> {
                 )
             }
         }
+    }
+
+    /// Brings the servers, if a crate that is to be tested uses them.
+    fn servers(&self) -> anyhow::Result<Outcome> {
+        let metadata = self.checkout.packages()?;
+        let wanted = metadata.workspace_packages().into_iter().any(|package| {
+            let selected = self.packages.is_empty() || self.packages.contains(&package.name);
+            let uses = |name: &str| servers::TEST_BENCH == name;
+            selected && (uses(&package.name) || package.dependencies.iter().any(|found| uses(&found.name)))
+        });
+        if !wanted {
+            self.terminal.say("      no crate here tests with servers");
+            return Ok(Outcome::passed());
+        }
+        Ok(Outcome::of_servers(
+            servers::bring_all(self.checkout, &self.terminal)?,
+            servers::nothing_may_be_skipped(),
+        ))
     }
 
     /// `-p` for each crate asked for, or what means all of them.

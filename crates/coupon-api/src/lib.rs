@@ -14,6 +14,7 @@ mod page;
 mod present;
 mod problem;
 mod ready;
+mod redemption;
 mod time;
 mod whole;
 
@@ -27,5 +28,8 @@ pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
 pub use page::{AdminCouponPage, ApiKeyPage, IssuedCouponPage};
 pub use problem::{FieldError, Problem};
 pub use ready::{CheckResult, Liveness, Readiness};
+pub use redemption::{
+    CancelBody, HistoryEntry, HistoryPage, Quote, QuoteBody, RedeemBody, Redemption, Step, StepBy,
+};
 pub use time::{Time, TimeError};
 pub use whole::Whole;

@@ -2,8 +2,10 @@
 
 use coupon_core::{Coupon, CouponId, Timestamp};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
 
 /// The facts of every coupon as far as they are durable.
 ///
@@ -12,6 +14,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug, Default)]
 pub struct Board {
     posts: RwLock<BTreeMap<CouponId, Arc<Post>>>,
+    /// Somebody waits for what is on its way to the store.
+    hurry: Notify,
+    /// Something has arrived there.
+    arrived: Notify,
 }
 
 #[derive(Debug)]
@@ -113,6 +119,38 @@ impl Board {
             .filter(|(_, post)| behind(post))
             .map(|(id, _)| *id)
             .collect()
+    }
+
+    /// Whether an issue is durable and has not arrived in the store.
+    pub fn is_pending(&self, coupon: CouponId, position: u32) -> bool {
+        self.post(coupon).is_some_and(|post| {
+            let stored = post.stored.load(Ordering::Acquire);
+            (stored.saturating_add(1)..=post.issued.load(Ordering::Acquire)).contains(&position)
+        })
+    }
+
+    /// Says that what was posted as stored has arrived, to those who wait for it.
+    pub fn announce_arrival(&self) {
+        self.arrived.notify_waiters();
+    }
+
+    /// Waits until an issue that is on its way has arrived in the store, and asks whoever carries it to hurry.
+    pub async fn until_stored(&self, coupon: CouponId, position: u32) {
+        loop {
+            let mut arrival = pin!(self.arrived.notified());
+            // From here on, so that nothing that arrives between the look and the wait is missed.
+            arrival.as_mut().enable();
+            if !self.is_pending(coupon, position) {
+                return;
+            }
+            self.hurry.notify_one();
+            arrival.await;
+        }
+    }
+
+    /// Waits until somebody waits for what is on its way.
+    pub async fn hurried(&self) {
+        self.hurry.notified().await;
     }
 
     fn post(&self, coupon: CouponId) -> Option<Arc<Post>> {

@@ -6,6 +6,8 @@
 //! coupon_app::ledger_contract!(JournalHarness::new());
 //! coupon_app::combiner_contract!(JournalHarness::new());
 //! coupon_app::store_contract!(SqliteHarness::new());
+//! coupon_app::redemption_contract!(SqliteHarness::new());
+//! coupon_app::delivery_contract!(MysqlHarness::new());
 //! coupon_app::desk_contract!(SqliteHarness::new());
 //! ```
 //!
@@ -19,13 +21,15 @@
 )]
 
 pub mod combiner;
+pub mod delivery;
 pub mod desk;
 pub mod ledger;
+pub mod redemption;
 mod reference;
 mod scene;
 pub mod store;
 
-pub use reference::{ReferenceHarness, ReferenceStoreHarness};
+pub use reference::{ReferenceDeliveryHarness, ReferenceHarness, ReferenceStoreHarness};
 pub use scene::{OPENING, START, at, coupon_id, key, quantity, terms, token, user};
 
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-/// A ledger could not decide, or could not make its decision durable. There are two, and only two.
+/// A ledger, or a store that redeems, could not decide, or could not make its decision durable. There are two, and only
+/// two.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Nothing happened, and nothing will.
@@ -26,6 +27,9 @@ pub enum Reason {
     /// An earlier write or sync failed; only a restart with recovery helps.
     #[error("an earlier write failed; restart to recover")]
     Poisoned,
+    /// The store has not taken in what the request is about, and took too long to.
+    #[error("the store is too far behind the ledger")]
+    StoreBehind,
     /// The adapter's own trouble.
     #[error("{0}")]
     Adapter(Arc<dyn Error + Send + Sync>),

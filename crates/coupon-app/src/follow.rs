@@ -13,7 +13,9 @@ pub trait Followed: Send + Sync {
 }
 
 /// How long records gather before the next are carried, unless a full load waits. Each transaction of the store costs
-/// a sync of its own, which would compete with the journal's; the desk closes the gap meanwhile.
+/// a sync of its own, and a disk that is given much at once lets the journal's sync wait for all of it: so neither too
+/// often nor too much. The desk closes the gap meanwhile. Who wants to redeem what is on its way cannot wait so long
+/// and cuts it short.
 const GATHER: Duration = Duration::from_millis(15);
 const FULL_LOAD: u64 = limits::MAX_APPLY as u64 / 2;
 /// When no entry has come for so long, the store may do what it has put off.
@@ -37,7 +39,8 @@ pub async fn follow(
                 followed.applied(applied);
                 pause = FIRST_PAUSE;
                 if applied.written < FULL_LOAD {
-                    tokio::time::sleep(GATHER).await;
+                    // Either end of the wait is as good.
+                    let _elapsed = tokio::time::timeout(GATHER, board.hurried()).await;
                 }
             }
             Err(error) => {
@@ -72,6 +75,7 @@ async fn step(
             board.post_stored(issued.coupon, issued.grant.position.get());
         }
     }
+    board.announce_arrival();
     outbox.release(applied.seq).await?;
     Ok(Some(applied))
 }

@@ -3,7 +3,10 @@
 //! * [`IssueLedger`] decides and makes durable; [`Combiner`] stands in front of every ledger and turns concurrent
 //!   requests into batches.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
-//! * [`DeliveryStore`] takes in the stream of a ledger that many servers share.
+//! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
+//! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliveryStore`] takes it in;
+//!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
 //!
@@ -16,22 +19,31 @@ mod combiner;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod delivery;
+mod delivery_source;
 mod desk;
 mod error;
 mod follow;
 mod key;
 mod ledger;
 pub mod limits;
+mod lock;
 #[cfg(feature = "contract")]
 pub mod memory;
+mod on_record;
 mod outbox;
+mod redeemer;
+mod redemption;
 mod store;
 
 pub use board::{Board, Posted};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
-pub use delivery::{CouponIds, Delivered, Delivery, DeliveryStore, Epoch};
+pub use delivery::{
+    CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
+    Quarantined, Suspicion,
+};
+pub use delivery_source::{Backlog, DeliverySource, Ticket};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
@@ -40,7 +52,11 @@ pub use ledger::{
     Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
     Request, Seen,
 };
+pub use lock::{Lease, Lock};
+pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
+pub use redeemer::{Quote, Redeemer, RedeemerError};
+pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
 pub use store::{
     Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
 };

@@ -1,5 +1,7 @@
 //! Every limit of the application layer, in one place. The domain's own are in `coupon_core::limits`.
 
+use std::time::Duration;
+
 /// Most requests that the combiner hands to a ledger at once. More makes a commit cheaper per request and the answer
 /// later; beyond a few thousand nothing is gained.
 pub const MAX_BATCH: usize = 4_096;
@@ -14,3 +16,12 @@ pub const MAX_APPLY: usize = 8_192;
 pub const COMMAND_TOKEN_LIFE_US: i64 = 24 * 3_600 * 1_000_000;
 /// Most results of commands kept for idempotency keys; the oldest leaves first.
 pub const MAX_COMMAND_TOKENS: usize = 100_000;
+/// Most redemptions, cancellations and revocations that are decided in one transaction. More makes a commit cheaper per
+/// request, and lets the follower and the other half of the waiters wait longer.
+pub const MAX_REDEMPTIONS: usize = 1_024;
+/// Most of them that wait for the store, those being decided included. The next one is told at once that the service
+/// is overloaded.
+pub const MAX_REDEMPTIONS_WAITING: usize = 8_192;
+/// Longest that a request to redeem waits for the store to take in the issue. A store that is further behind needs an
+/// operator more than the request needs an answer.
+pub const LONGEST_BRINGING: Duration = Duration::from_secs(10);

@@ -5,10 +5,13 @@
 //! the references recover as every other adapter must: from the store, and from the entries that it has not applied.
 
 mod clock;
+mod deliveries;
 mod facts;
 mod ledger;
 mod store;
+mod uses;
 
 pub use clock::ManualClock;
+pub use deliveries::MemoryDeliveries;
 pub use ledger::{Medium, MemoryLedger};
 pub use store::{MemoryStore, Quarantined};

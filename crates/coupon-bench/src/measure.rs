@@ -7,6 +7,7 @@ mod lone_client;
 mod memory;
 mod open_load;
 mod recovery;
+mod redemption;
 mod refusal;
 
 pub(crate) use memory::hold;
@@ -28,11 +29,12 @@ pub(crate) enum Id {
     P13,
     P14,
     P16,
+    P18,
 }
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::P1,
         Self::P4,
         Self::P10,
@@ -41,6 +43,7 @@ impl Id {
         Self::P13,
         Self::P14,
         Self::P16,
+        Self::P18,
     ];
 
     /// What it is.
@@ -54,6 +57,7 @@ impl Id {
             Self::P13 => "recovery from the journal's tail and from the store",
             Self::P14 => "4,096 connections against 64",
             Self::P16 => "memory and cost at 10 million",
+            Self::P18 => "durable redemption over HTTP",
         }
     }
 
@@ -68,6 +72,7 @@ impl Id {
             Self::P13 => (90, 15),
             Self::P14 => (90, 15),
             Self::P16 => (240, 20),
+            Self::P18 => (60, 10),
         };
         if quick { short } else { full }
     }
@@ -91,6 +96,7 @@ impl Id {
             Self::P13 => "memory: putting every holder into the index",
             Self::P14 => "nothing but the cores",
             Self::P16 => "reads of the index that miss the cache and the processor's table of pages",
+            Self::P18 => "",
         }
     }
 
@@ -105,6 +111,7 @@ impl Id {
             Self::P13 => recovery::take(session),
             Self::P14 => crowded::take(session),
             Self::P16 => memory::take(session),
+            Self::P18 => redemption::take(session),
         }
     }
 }

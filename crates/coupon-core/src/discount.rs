@@ -1,7 +1,7 @@
 //! What a coupon is worth on an order.
 
 use crate::limits::MAX_AMOUNT;
-use crate::{Field, Rule, Violation};
+use crate::{Amount, Field, Rule, Violation};
 use serde::{Deserialize, Serialize};
 
 /// The discount that redeeming gives. Amounts are in the minor unit of the coupon's currency.
@@ -23,6 +23,22 @@ pub enum Discount {
 }
 
 impl Discount {
+    /// What an order of this amount gets: never more than the order comes to.
+    ///
+    /// A share of the order that is no whole number of minor units is rounded up to the next one, so that rounding is
+    /// never in the customer's disfavour. The cap counts after the rounding.
+    pub fn on(self, order: Amount) -> Amount {
+        match self {
+            Self::Amount { value } => order.at_most(value),
+            Self::Percent { value, max_amount } => {
+                let share = (u128::from(order.get()) * u128::from(value)).div_ceil(100);
+                // Of at most 100 per cent the share is at most the order, so it fits.
+                let share = u64::try_from(share).unwrap_or(u64::MAX);
+                order.at_most(share.min(max_amount.unwrap_or(u64::MAX)))
+            }
+        }
+    }
+
     /// What is wrong with this discount, one entry per field.
     pub fn violations(self) -> Vec<Violation> {
         let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! What a user holds: an issued coupon and its state.
 
-use crate::{CouponId, Grant, Position, Timestamp, UserId};
+use crate::{Amount, CouponId, Grant, Order, Position, Timestamp, UserId};
 use std::fmt;
 use std::str::FromStr;
 
@@ -45,7 +45,9 @@ pub struct Redemption {
     /// When.
     pub redeemed_at: Timestamp,
     /// On which order of the shop.
-    pub order_id: Box<str>,
+    pub order: Order,
+    /// What the order got; `None` when the coupon does not say.
+    pub discount: Option<Amount>,
 }
 
 /// An issued coupon as the store knows it.

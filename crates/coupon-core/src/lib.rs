@@ -2,7 +2,9 @@
 //!
 //! Everything here is a pure function of its arguments: no I/O, no async, no clock, no random numbers. A ledger
 //! (see `coupon_app::IssueLedger`) brings the facts and the time, calls [`decide`] or [`decide_command`], makes the
-//! result durable, and only then answers. Because every ledger decides by these two functions, they agree.
+//! result durable, and only then answers; a store (see `coupon_app::RedemptionStore`) does the same with
+//! [`decide_redemption`], [`decide_cancellation`] and [`decide_revocation`]. Because all decide by these functions,
+//! they agree.
 
 mod command;
 mod coupon;
@@ -11,8 +13,11 @@ mod invariants;
 mod issue;
 mod issued_coupon;
 pub mod limits;
+mod order;
 mod quantity;
+mod redemption;
 mod terms;
+mod text;
 mod time;
 mod user;
 mod validity;
@@ -22,10 +27,15 @@ mod window;
 pub use command::{Command, CommandRefusal, Effect, decide_command};
 pub use coupon::{Coupon, CouponId, CouponIdError, CouponState, Revision};
 pub use discount::Discount;
-pub use invariants::{Breach, Witnessed, check_order};
+pub use invariants::{Breach, HistoryBreach, Witnessed, check_history, check_order};
 pub use issue::{Grant, Held, KeyHash, Outcome, Standing, decide};
 pub use issued_coupon::{IssuedCoupon, IssuedCouponId, IssuedCouponIdError, IssuedState, Redemption};
+pub use order::{Amount, AmountError, Order, OrderId, OrderIdError};
 pub use quantity::{Position, Quantity};
+pub use redemption::{
+    Actor, Decision, HistoryEntry, Offer, RedemptionRefusal, Step, Trail, decide_cancellation,
+    decide_redemption, decide_revocation, may_use, quote,
+};
 pub use terms::{AckLevel, Strategy, Terms, TermsChange, TermsDraft};
 pub use time::{Span, Timestamp};
 pub use user::{UserId, UserIdError};

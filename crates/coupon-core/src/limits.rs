@@ -6,6 +6,11 @@ pub const MAX_COUPON_ID: u32 = (1 << 28) - 1;
 pub const MAX_POSITION: u32 = u32::MAX;
 /// Longest user id in bytes of UTF-8.
 pub const MAX_USER_ID_BYTES: usize = 128;
+/// Longest order id in bytes of UTF-8.
+pub const MAX_ORDER_ID_BYTES: usize = 128;
+/// An issued coupon with so many steps in its history is not redeemed again. Nobody returns five thousand orders; a
+/// program that has run wild does.
+pub const MAX_STEPS: u32 = 10_000;
 /// Longest coupon name in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 /// Largest amount of money in minor units: what a double, and so JavaScript, holds exactly.

@@ -1,6 +1,7 @@
 //! Who asks: a user id as the shop gave it, byte for byte.
 
 use crate::limits::MAX_USER_ID_BYTES;
+use crate::text::{TextError, check_text};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -53,22 +54,11 @@ impl UserId {
     }
 
     fn check(text: &str) -> Result<(), UserIdError> {
-        if text.is_empty() {
-            return Err(UserIdError::Empty);
-        }
-        if text.len() > MAX_USER_ID_BYTES {
-            return Err(UserIdError::TooLong);
-        }
-        // Almost every id is plain ASCII; one pass over bytes then suffices.
-        let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        if !plain
-            && text
-                .chars()
-                .any(|c| c.is_control() || is_bidirectional_control(c))
-        {
-            return Err(UserIdError::ForbiddenCharacter);
-        }
-        Ok(())
+        check_text(text, MAX_USER_ID_BYTES).map_err(|error| match error {
+            TextError::Empty => UserIdError::Empty,
+            TextError::TooLong => UserIdError::TooLong,
+            TextError::ForbiddenCharacter => UserIdError::ForbiddenCharacter,
+        })
     }
 
     /// The text as given.
@@ -115,11 +105,6 @@ impl Hash for UserId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_bytes().hash(state);
     }
-}
-
-/// The Unicode property `Bidi_Control` (Unicode 16, PropList.txt).
-fn is_bidirectional_control(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for UserId {

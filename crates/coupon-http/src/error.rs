@@ -11,7 +11,7 @@ pub(crate) use values::{Wrong, WrongRule};
 use crate::messages::Code;
 use coupon_api::{IssuedCoupon, Time};
 use coupon_app::{DeskError, LedgerError, Reason, StoreError};
-use coupon_core::{CommandRefusal, Revision, Timestamp};
+use coupon_core::{CommandRefusal, RedemptionRefusal, Revision, Timestamp};
 use letter::Fact;
 use std::borrow::Cow;
 
@@ -71,6 +71,21 @@ pub(crate) enum Problem {
         issued: u32,
     },
     IdsExhausted,
+    OrderMismatch,
+    AlreadyRedeemed {
+        redeemed_at: Timestamp,
+    },
+    NotRedeemed,
+    HistoryFull,
+    Expired {
+        expires_at: Timestamp,
+    },
+    Revoked {
+        revoked_at: Timestamp,
+    },
+    BelowMinimum {
+        min_order_amount: u64,
+    },
     SoldOut,
     Closed {
         closed_at: Timestamp,
@@ -127,6 +142,13 @@ impl Problem {
             Self::AlreadyClosed => Code::AlreadyClosed,
             Self::HasIssues { .. } => Code::HasIssues,
             Self::IdsExhausted => Code::IdsExhausted,
+            Self::OrderMismatch => Code::OrderMismatch,
+            Self::AlreadyRedeemed { .. } => Code::AlreadyRedeemed,
+            Self::NotRedeemed => Code::NotRedeemed,
+            Self::HistoryFull => Code::HistoryFull,
+            Self::Expired { .. } => Code::Expired,
+            Self::Revoked { .. } => Code::Revoked,
+            Self::BelowMinimum { .. } => Code::BelowMinimum,
             Self::SoldOut => Code::SoldOut,
             Self::Closed { .. } => Code::Closed,
             Self::StaleRevision { .. } => Code::StaleRevision,
@@ -161,6 +183,12 @@ impl Problem {
             Self::BelowIssued { issued } | Self::HasIssues { issued } => {
                 vec![("issued", Fact::Number(u64::from(*issued)))]
             }
+            Self::AlreadyRedeemed { redeemed_at } => vec![("redeemedAt", Fact::Time(Time(*redeemed_at)))],
+            Self::Expired { expires_at } => vec![("expiresAt", Fact::Time(Time(*expires_at)))],
+            Self::Revoked { revoked_at } => vec![("revokedAt", Fact::Time(Time(*revoked_at)))],
+            Self::BelowMinimum { min_order_amount } => {
+                vec![("minOrderAmount", Fact::Number(*min_order_amount))]
+            }
             Self::Closed { closed_at } => vec![("closedAt", Fact::Time(Time(*closed_at)))],
             Self::StaleRevision { revision } => vec![("revision", Fact::Number(u64::from(*revision)))],
             Self::TooLarge { limit } => vec![("limit", number(*limit))],
@@ -190,6 +218,9 @@ impl Problem {
             | Self::AlreadyOpened
             | Self::AlreadyClosed
             | Self::IdsExhausted
+            | Self::OrderMismatch
+            | Self::NotRedeemed
+            | Self::HistoryFull
             | Self::SoldOut
             | Self::UnsupportedMediaType
             | Self::IdempotencyKeyReused
@@ -248,6 +279,21 @@ impl From<CommandRefusal> for Problem {
     }
 }
 
+impl From<RedemptionRefusal> for Problem {
+    fn from(refusal: RedemptionRefusal) -> Self {
+        match refusal {
+            RedemptionRefusal::UnknownIssuedCoupon => Self::UnknownIssuedCoupon,
+            RedemptionRefusal::OrderMismatch => Self::OrderMismatch,
+            RedemptionRefusal::Revoked { revoked_at } => Self::Revoked { revoked_at },
+            RedemptionRefusal::AlreadyRedeemed { redeemed_at } => Self::AlreadyRedeemed { redeemed_at },
+            RedemptionRefusal::Expired { expires_at } => Self::Expired { expires_at },
+            RedemptionRefusal::BelowMinimum { min_order_amount } => Self::BelowMinimum { min_order_amount },
+            RedemptionRefusal::NotRedeemed => Self::NotRedeemed,
+            RedemptionRefusal::HistoryFull => Self::HistoryFull,
+        }
+    }
+}
+
 /// Seconds after which a full queue has long been worked off.
 const QUEUE_RETRY_S: u64 = 1;
 /// Seconds after which a restart or a failover may be over.
@@ -260,11 +306,11 @@ impl From<&LedgerError> for Problem {
             LedgerError::Unavailable(Reason::QueueFull) => Self::Unavailable {
                 retry_after_s: QUEUE_RETRY_S,
             },
-            LedgerError::Unavailable(Reason::Closing | Reason::Poisoned | Reason::Adapter(_)) => {
-                Self::Unavailable {
-                    retry_after_s: OUTAGE_RETRY_S,
-                }
-            }
+            LedgerError::Unavailable(
+                Reason::Closing | Reason::Poisoned | Reason::StoreBehind | Reason::Adapter(_),
+            ) => Self::Unavailable {
+                retry_after_s: OUTAGE_RETRY_S,
+            },
         }
     }
 }

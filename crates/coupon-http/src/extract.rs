@@ -1,8 +1,8 @@
 //! What handlers take: ids in paths, bodies, and administrators' commands.
 
-use crate::auth::Administrator;
+use crate::auth::{Administrator, Caller, Need};
 use crate::body;
-use crate::error::Problem;
+use crate::error::{Problem, Wrong, WrongRule};
 use crate::idempotency;
 use crate::json;
 use crate::limits::{ADMIN_BODY_BYTES, ISSUE_BODY_BYTES};
@@ -11,8 +11,8 @@ use crate::page::no_query;
 use crate::serve::Watch;
 use crate::station::Station;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use coupon_app::CommandToken;
-use coupon_core::{CouponId, IssuedCouponId};
+use coupon_app::{CommandToken, RedemptionAction, RedemptionRequest};
+use coupon_core::{Actor, CouponId, IssuedCouponId, UserId};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::Deserialize;
@@ -118,6 +118,88 @@ impl<T: DeserializeOwned> FromRequest<Arc<Station>> for Command<T> {
             token,
             headers: head.headers,
         })
+    }
+}
+
+/// Who asks to use an issued coupon, to give the use back, or to take it away, and for whom.
+pub(crate) struct Asked {
+    /// A user, who has their own only; nobody for a key, which acts for all.
+    pub(crate) user: Option<UserId>,
+    /// For the history.
+    pub(crate) actor: Actor,
+    /// The idempotency key, if one came.
+    pub(crate) token: Option<CommandToken>,
+}
+
+impl Asked {
+    /// Reads a request and its body, in the order of the issue path: credential, scope, headers and body.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        request: Request,
+        station: &Station,
+        need: Need,
+    ) -> Result<(Self, T), Problem> {
+        let (head, body) = request.into_parts();
+        let caller = station.authenticate(&head.headers)?;
+        caller.may(need)?;
+        no_query(head.uri.query())?;
+        let bytes = read_body(&head, body, ISSUE_BODY_BYTES).await?;
+        if !bytes.is_empty() {
+            media::require_json(&head.headers)?;
+        }
+        // A user's id and a key's are told apart, however alike they look.
+        let (actor, token) = match &caller {
+            Caller::User(checked) => {
+                let who = format!("user {}", checked.user.as_str());
+                (Actor::Holder, idempotency::token(&head, &bytes, &who)?)
+            }
+            Caller::Key(key) => {
+                let id = &key.record.id;
+                (Actor::Key(id.clone()), idempotency::token(&head, &bytes, id)?)
+            }
+        };
+        let user = caller.user().cloned();
+        Ok((Self { user, actor, token }, json::read_fast(&bytes)?))
+    }
+
+    /// For whom. A user's token says it, and the body must not; the body of whoever acts for all may. What is no user's
+    /// id is put among what is `wrong`.
+    pub(crate) fn user_or(
+        &self,
+        named: Option<Box<str>>,
+        wrong: &mut Vec<Wrong>,
+    ) -> Result<Option<UserId>, Problem> {
+        let field = "userId";
+        match (&self.user, named) {
+            (user, None) => Ok(user.clone()),
+            (Some(_), Some(_)) => Err(Problem::UnknownField {
+                field: field.to_owned(),
+            }),
+            (None, Some(text)) => {
+                let user = UserId::parse(text).map_err(|error| {
+                    wrong.push(Wrong {
+                        field: field.into(),
+                        rule: WrongRule::from(error),
+                    });
+                });
+                Ok(user.ok())
+            }
+        }
+    }
+
+    /// The request to the store that this is.
+    pub(crate) fn request(
+        self,
+        id: IssuedCouponId,
+        user: Option<UserId>,
+        action: RedemptionAction,
+    ) -> RedemptionRequest {
+        RedemptionRequest {
+            id,
+            user,
+            action,
+            actor: self.actor,
+            token: self.token,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, Combiner, IssueLedger, KeyStore, StoreError};
+use coupon_app::{Clock, Combiner, IssueLedger, KeyStore, Redeemer, StoreError};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ pub struct HallParts {
     pub ledger: Arc<dyn IssueLedger>,
     /// The combiner in front of it, for its figures.
     pub combiner: Arc<Combiner>,
+    /// The one way to redeem.
+    pub redeemer: Arc<Redeemer>,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -75,6 +77,7 @@ pub struct Hall {
     pub(crate) tokens: TokenVerifier,
     pub(crate) ledger: Arc<dyn IssueLedger>,
     pub(crate) combiner: Arc<Combiner>,
+    pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -135,6 +138,7 @@ impl Hall {
             key_seed: parts.key_seed,
             ledger: parts.ledger,
             combiner: parts.combiner,
+            redeemer: parts.redeemer,
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),

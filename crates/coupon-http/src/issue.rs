@@ -20,7 +20,7 @@ use crate::station::Station;
 use bytes::Bytes;
 use coupon_api::{IssueBody, IssuedCoupon};
 use coupon_app::{IssueRequest, LedgerError};
-use coupon_core::{CouponId, Outcome, UserId};
+use coupon_core::{CouponId, Grant, IssuedCouponId, Outcome, UserId};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
@@ -162,11 +162,9 @@ async fn decide(
             same_key: false,
         } => {
             *end = IssueEnd::AlreadyIssued;
-            let issued = station.granted(coupon, &user, grant, station.desk.now());
-            let issued = IssuedCoupon {
-                user_id: Cow::Owned(user.as_str().to_owned()),
-                order_id: None,
-                ..issued
+            let issued = match known_better(station, coupon, grant).await? {
+                None => owned(station.granted(coupon, &user, grant, station.desk.now())),
+                Some(stored) => owned(station.stored(&stored, station.desk.now())),
             };
             refused(Problem::AlreadyIssued(Box::new(issued)), Refused::AlreadyIssued)
         }
@@ -191,6 +189,33 @@ async fn decide(
             *end = IssueEnd::UnknownCoupon;
             Err(Problem::UnknownCoupon)
         }
+    }
+}
+
+/// What the store knows of an issued coupon, if that can be more than the ledger does. Of almost all it cannot, and
+/// whoever tries again at an opening is refused from memory; the few others are looked up.
+async fn known_better(
+    station: &Station,
+    coupon: CouponId,
+    grant: Grant,
+) -> Result<Option<coupon_core::IssuedCoupon>, Problem> {
+    let id = IssuedCouponId {
+        coupon,
+        position: grant.position,
+    };
+    if !station.hall.redeemer.has_history(id) {
+        return Ok(None);
+    }
+    // In a box, so that the future of the many stays small.
+    Ok(Box::pin(station.desk.issued_coupon(id)).await?)
+}
+
+/// An issued coupon that can travel with a problem.
+fn owned(issued: IssuedCoupon<'_>) -> IssuedCoupon<'static> {
+    IssuedCoupon {
+        user_id: Cow::Owned(issued.user_id.into_owned()),
+        order_id: issued.order_id.map(|order| Cow::Owned(order.into_owned())),
+        ..issued
     }
 }
 

@@ -142,6 +142,24 @@ codes! {
     IdsExhausted = "ids-exhausted", CONFLICT,
         en "No coupon ids left": "Every coupon id has been used.",
         ko "쿠폰 번호 소진": "쿠폰 번호를 모두 사용했습니다.";
+    OrderMismatch = "order-mismatch", CONFLICT,
+        en "Another order": "The redemption is not of this order, or not with this amount. Nothing changed.",
+        ko "다른 주문": "이 주문의 사용 내역이 아니거나 금액이 다릅니다. 아무것도 바뀌지 않았습니다.";
+    AlreadyRedeemed = "already-redeemed", CONFLICT,
+        en "Already used": "This coupon was used on another order at {redeemedAt}.",
+        ko "이미 사용됨": "이 쿠폰은 {redeemedAt}에 다른 주문에 사용되었습니다.";
+    NotRedeemed = "not-redeemed", CONFLICT,
+        en "Not used": "This coupon is not used on any order, so there is nothing to give back.",
+        ko "사용 내역 없음": "어느 주문에도 사용되지 않은 쿠폰이라 취소할 내역이 없습니다.";
+    HistoryFull = "history-full", CONFLICT,
+        en "Used too often": "This coupon was used and given back too often to be used again.",
+        ko "사용 횟수 초과": "사용과 취소를 너무 많이 반복하여 더 이상 사용할 수 없는 쿠폰입니다.";
+    Expired = "expired", GONE,
+        en "Expired": "This coupon expired at {expiresAt}.",
+        ko "유효기간 만료": "이 쿠폰의 유효기간이 {expiresAt}에 끝났습니다.";
+    Revoked = "revoked", GONE,
+        en "Taken back": "This coupon was taken back at {revokedAt}.",
+        ko "회수됨": "이 쿠폰은 {revokedAt}에 회수되었습니다.";
     SoldOut = "sold-out", GONE,
         en "Sold out": "All of this coupon have been issued.",
         ko "소진": "쿠폰이 모두 소진되었습니다.";
@@ -160,6 +178,9 @@ codes! {
     InvalidValues = "invalid-values", UNPROCESSABLE_ENTITY,
         en "Invalid values": "Some fields have values that may not be; see errors.",
         ko "잘못된 값": "허용되지 않는 값이 있습니다. errors를 확인하세요.";
+    BelowMinimum = "below-minimum", UNPROCESSABLE_ENTITY,
+        en "Order too small": "The order must come to at least {minOrderAmount}.",
+        ko "최소 주문 금액 미달": "주문 금액이 {minOrderAmount} 이상이어야 합니다.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY,
         en "Idempotency key reused": "This Idempotency-Key was used before with another request. Nothing happened.",
         ko "멱등성 키 재사용": "이 Idempotency-Key는 다른 요청에 이미 사용되었습니다. 아무 일도 일어나지 않았습니다.";

@@ -6,7 +6,7 @@
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
-use crate::v1::admin::{coupons as admin_coupons, keys};
+use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys};
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -30,6 +30,7 @@ use utoipa_axum::routes;
     tags(
         (name = "coupons", description = "Coupons, and issuing them"),
         (name = "wallet", description = "What users hold"),
+        (name = "redemption", description = "Using what users hold"),
         (name = "admin", description = "For administrators"),
         (name = "operations", description = "For operators"),
     ),
@@ -72,6 +73,11 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(users::list_coupons::list_user_coupons))
         .routes(routes!(issued_coupons::read::get_issued_coupon))
         .routes(routes!(issued_coupons::lookup::look_up_issued_coupon))
+        .routes(routes!(issued_coupons::history::get_history))
+        .routes(routes!(issued_coupons::quote::quote))
+        .routes(routes!(issued_coupons::redeem::redeem))
+        .routes(routes!(issued_coupons::cancel::cancel_redemption))
+        .routes(routes!(admin_issued_coupons::revoke::revoke_issued_coupon))
         .routes(routes!(
             admin_coupons::create::create_coupon,
             admin_coupons::list::list_coupons

@@ -58,13 +58,22 @@ impl Station {
     /// The problem that a failure of the ledger is to the client. Operators find the reason in the log, once a second
     /// at most: when a ledger is down, every request fails for the same one.
     pub(crate) fn ledger_failed(&self, error: &LedgerError) -> Problem {
+        self.failed("the ledger failed", error)
+    }
+
+    /// The same for the store where it redeems.
+    pub(crate) fn redemption_failed(&self, error: &LedgerError) -> Problem {
+        self.failed("the store failed to redeem", error)
+    }
+
+    fn failed(&self, what: &'static str, error: &LedgerError) -> Problem {
         let expected = matches!(
             error,
             LedgerError::Unavailable(Reason::QueueFull | Reason::Closing)
         );
         let second = self.started.elapsed().as_secs();
         if !expected && self.complained.swap(second, Ordering::Relaxed) != second {
-            tracing::error!(%error, "the ledger failed");
+            tracing::error!(%error, "{what}");
         }
         Problem::from(error)
     }
@@ -109,7 +118,7 @@ impl Station {
         IssuedCoupon {
             state: issued.state(now).into(),
             redeemed_at: redemption.map(|redemption| Time(redemption.redeemed_at)),
-            order_id: redemption.map(|redemption| Cow::Borrowed(&*redemption.order_id)),
+            order_id: redemption.map(|redemption| Cow::Borrowed(redemption.order.id.as_str())),
             ..self.granted(issued.coupon, &issued.user, issued.grant, now)
         }
     }

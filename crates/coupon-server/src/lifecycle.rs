@@ -2,8 +2,8 @@
 
 use crate::config::ShutdownSettings;
 use crate::follower::{Follower, FollowerEnd};
+use crate::wiring::House;
 use anyhow::Context as _;
-use coupon_app::Combiner;
 use coupon_http::Running;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -73,12 +73,13 @@ impl Ear {
     }
 }
 
-/// Ends a server from the outside in: no new connections, answers for what was accepted, the ledger, the store.
+/// Ends a server from the outside in: no new connections, answers for what was accepted, redemptions, the ledger, the
+/// store.
 pub(crate) async fn end(
     farewell: Farewell,
     settings: &ShutdownSettings,
     running: Running,
-    combiner: &Combiner,
+    house: &House,
     follower: &Follower,
 ) -> ExitCode {
     let mut code = match farewell {
@@ -98,7 +99,9 @@ pub(crate) async fn end(
             "requests were not answered in time"
         );
     }
-    if let Err(error) = combiner.close() {
+    // While the follower still brings what somebody wants to redeem.
+    house.redeemer.close();
+    if let Err(error) = house.combiner.close() {
         tracing::error!(%error, "the ledger did not close cleanly; the next start recovers");
         code = ExitCode::FAILURE;
     }

@@ -8,7 +8,9 @@ use crate::hall::hall_settings;
 use crate::keys::Keys;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
-use coupon_app::{Board, Clock, CodeKey, Combiner, Desk, Followed, IssueLedger, Outbox, RecordStore};
+use coupon_app::{
+    Board, Clock, CodeKey, Combiner, Desk, Followed, IssueLedger, Outbox, RecordStore, Redeemer,
+};
 use coupon_http::HallParts;
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
 use secrecy::SecretBox;
@@ -24,6 +26,7 @@ pub(crate) struct House {
     pub(crate) codes: CodeKey,
     pub(crate) ledger: Arc<dyn IssueLedger>,
     pub(crate) combiner: Arc<Combiner>,
+    pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) outbox: Arc<dyn Outbox>,
     /// The secrets it starts with.
     pub(crate) keys: Keys,
@@ -54,6 +57,9 @@ impl House {
         let ledger: Arc<dyn IssueLedger> = Arc::new(ledger);
         let combiner =
             Combiner::start("ledger", Arc::clone(&ledger)).context("cannot start the ledger's thread")?;
+        let redemptions = Arc::clone(&store) as _;
+        let redeemer =
+            Redeemer::start("redeemer", redemptions, Arc::clone(&board), Arc::clone(&clock)).await?;
         let house = Self {
             clock,
             board,
@@ -61,6 +67,7 @@ impl House {
             codes,
             ledger,
             combiner: Arc::new(combiner),
+            redeemer: Arc::new(redeemer),
             outbox,
             keys,
         };
@@ -100,6 +107,7 @@ impl House {
             keys: Arc::clone(&self.store) as _,
             ledger: Arc::clone(&self.ledger),
             combiner: Arc::clone(&self.combiner),
+            redeemer: Arc::clone(&self.redeemer),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall_settings(settings, &self.keys)?,

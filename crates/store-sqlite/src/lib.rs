@@ -1,11 +1,12 @@
 //! The embedded store: the system of record of a server that works alone, in one SQLite file.
 //!
-//! [`SqliteStore`] implements the ports [`coupon_app::RecordStore`], [`coupon_app::CouponStore`] and
-//! [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
+//! [`SqliteStore`] implements the ports [`coupon_app::RecordStore`], [`coupon_app::CouponStore`],
+//! [`coupon_app::RedemptionStore`] and [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
 //! describes the file to the column, and `docs/decisions/` says why it is so.
 //!
 //! * `apply`, `tail`, `filter` and `fold` take in what the ledger decided;
 //! * `load`, `query` and `keys` give it back;
+//! * `redeem` and `history` decide what becomes of an issued coupon, and keep every step;
 //! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
 
 mod apply;
@@ -15,6 +16,7 @@ mod connection;
 mod error;
 mod filter;
 mod fold;
+mod history;
 mod issued_table;
 mod keys;
 mod load;
@@ -22,6 +24,7 @@ mod migrations;
 mod quarantine;
 mod query;
 mod readers;
+mod redeem;
 mod revise;
 mod row;
 mod seal;

@@ -7,7 +7,13 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i64 = 0x4643_4f4d;
 
 /// The scripts in order; the format of a file is how many of them it has seen. A released script never changes.
-const SCRIPTS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+const SCRIPTS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_redemption.sql"),
+];
+
+/// The first format in which issued coupons have a history.
+pub(crate) const WITH_HISTORY: i64 = 2;
 
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {

@@ -178,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_found_by_its_issued_coupon_and_comes_in_order() {
+        assert_eq!(
+            plan(&crate::history::page_sql(), 3),
+            ["SEARCH redemption_history USING PRIMARY KEY (issued_coupon=? AND number>?)"]
+        );
+    }
+
+    #[test]
     fn expired_ones_are_counted_in_the_blocks_that_now_cuts_through() {
         assert_eq!(
             plan(&cut_sql(), 2),

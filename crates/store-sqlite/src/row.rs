@@ -3,14 +3,16 @@
 use crate::error::Failure;
 use coupon_app::Seq;
 use coupon_core::{
-    CouponId, Grant, IssuedCoupon, IssuedCouponId, KeyHash, Position, Redemption, Timestamp, UserId,
+    Amount, CouponId, Grant, IssuedCoupon, IssuedCouponId, KeyHash, Order, OrderId, Position, Redemption,
+    Timestamp, UserId,
 };
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 /// The columns that [`issued_coupon`] reads, in its order.
 pub(crate) const ISSUED_COUPON: &str =
-    "i.id, i.user_id, i.issued_at, i.expires_at, i.redeemed_at, i.order_id, i.revoked_at";
+    "i.id, i.user_id, i.issued_at, i.expires_at, i.redeemed_at, i.order_id, i.revoked_at, i.order_amount,
+     i.discount_amount";
 
 /// The key of an issued coupon's row: the coupon in the upper bits, the position in the lower 32.
 pub(crate) fn packed(coupon: CouponId, position: u32) -> i64 {
@@ -75,19 +77,47 @@ pub(crate) fn seq_column(seq: Seq) -> Result<i64, Failure> {
     i64::try_from(seq).map_err(|_too_large| Failure::TooLarge(seq))
 }
 
+/// An amount of money.
+pub(crate) fn amount(units: i64) -> Result<Amount, Failure> {
+    u64::try_from(units)
+        .ok()
+        .and_then(|units| Amount::new(units).ok())
+        .ok_or_else(|| Failure::Damaged(format!("{units} is no amount")))
+}
+
+/// An amount that may be missing.
+pub(crate) fn optional_amount(units: Option<i64>) -> Result<Option<Amount>, Failure> {
+    units.map(amount).transpose()
+}
+
+/// The id of an order that may be missing.
+pub(crate) fn order_id(value: ValueRef<'_>) -> Result<Option<OrderId>, Failure> {
+    let text = value.as_str_or_null().map_err(rusqlite::Error::from)?;
+    let parsed = text.map(OrderId::parse).transpose();
+    parsed.map_err(|_not_one| Failure::Damaged("an order id that cannot be one".into()))
+}
+
+/// The redemption that stands: all of its columns, or none.
+fn redemption(id: IssuedCouponId, row: &Row<'_>) -> Result<Option<Redemption>, Failure> {
+    let redeemed_at = optional_timestamp(row.get(4)?)?;
+    let order = order_id(row.get_ref(5)?)?;
+    let units = optional_amount(row.get(7)?)?;
+    let discount = optional_amount(row.get(8)?)?;
+    match (redeemed_at, order, units) {
+        (None, None, None) if discount.is_none() => Ok(None),
+        (Some(redeemed_at), Some(order), Some(amount)) => Ok(Some(Redemption {
+            redeemed_at,
+            order: Order { id: order, amount },
+            discount,
+        })),
+        _ => Err(Failure::Damaged(format!("{id} is redeemed in part"))),
+    }
+}
+
 /// An issued coupon from the columns of [`ISSUED_COUPON`].
 pub(crate) fn issued_coupon(row: &Row<'_>) -> Result<IssuedCoupon, Failure> {
     let id = unpacked(row.get(0)?)?;
-    let redeemed_at = optional_timestamp(row.get(4)?)?;
-    let redemption = match redeemed_at {
-        Some(redeemed_at) => Some(Redemption {
-            redeemed_at,
-            order_id: row
-                .get::<_, Option<Box<str>>>(5)?
-                .ok_or_else(|| Failure::Damaged(format!("{id} was redeemed on no order")))?,
-        }),
-        None => None,
-    };
+    let redemption = redemption(id, row)?;
     Ok(IssuedCoupon {
         coupon: id.coupon,
         user: user(row.get_ref(1)?)?,

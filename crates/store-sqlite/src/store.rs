@@ -6,17 +6,19 @@ use crate::connection::{damaged, open_reader, open_writer};
 use crate::error::{Failure, OpenError};
 use crate::quarantine::{self, Quarantined};
 use crate::readers::Readers;
+use crate::redeem::{self, Offers, Undecided};
 use crate::tail::Tail;
-use crate::{keys, load, query};
+use crate::{history, keys, load, query};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, CouponStore, Entry, KeyRecord, KeyStore, RecordStore, Restore, Seq, StoreError, StoreTally,
+    Applied, CouponStore, Entry, KeyRecord, KeyStore, LedgerError, RecordStore, Redeemable,
+    RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally,
     WalletFilter,
 };
-use coupon_core::{CouponId, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
+use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 /// How much a store may take. The defaults come to about 32 MiB together, and at most 4 bytes more for each issued
 /// coupon beyond the first millions.
@@ -55,7 +57,7 @@ impl Default for SqliteOptions {
 
 /// The embedded store: one SQLite file in WAL mode, durable at every commit.
 ///
-/// `apply` works on the caller's thread, because the follower has a thread of its own; queries and changes of keys go
+/// `apply` and `decide` work on the caller's thread, because the follower and the redeemer have threads of their own; queries and changes of keys go
 /// to Tokio's threads for blocking work and need a runtime.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -69,6 +71,7 @@ struct Shared {
     options: SqliteOptions,
     writer: Mutex<Connection>,
     tail: RwLock<Tail>,
+    offers: Mutex<Offers>,
     /// Why the last write failed, unless one has succeeded since.
     trouble: Mutex<Option<String>>,
 }
@@ -85,6 +88,7 @@ impl SqliteStore {
             options,
             writer: Mutex::new(writer),
             tail: RwLock::new(tail),
+            offers: Mutex::default(),
             trouble: Mutex::new(None),
         };
         Ok(Self {
@@ -151,19 +155,51 @@ fn prepare(writer: &Connection) -> Result<Tail, Failure> {
 impl Shared {
     /// Runs one change and remembers whether the store can write.
     fn write<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-        // A panic on the way has undone its transaction, so the connection is as good as before.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = change(&mut writer);
-        drop(writer);
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match &written {
-            Ok(_) => *trouble = None,
-            Err(failure @ Failure::Sqlite(_)) if !failure.passes() => *trouble = Some(failure.to_string()),
-            // Refused before anything was to be written.
-            Err(_) => {}
-        }
-        drop(trouble);
+        let written = change(&mut self.writer());
+        self.remember(written.as_ref().err());
         written
+    }
+
+    /// Decides redemptions and remembers whether the store can write.
+    fn decide(
+        &self,
+        requests: &[RedemptionRequest],
+        clock: Timestamp,
+    ) -> Result<Vec<RedemptionOutcome>, Undecided> {
+        let decided = {
+            let mut writer = self.writer();
+            let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+            redeem::decide(&mut writer, &mut offers, requests, clock)
+        };
+        match decided {
+            Ok((outcomes, wrote)) => {
+                // A batch that had nothing to write says nothing about whether it could have.
+                if wrote {
+                    self.remember(None);
+                }
+                Ok(outcomes)
+            }
+            Err(undecided) => {
+                let (Undecided::Nothing(failure) | Undecided::Perhaps(failure)) = &undecided;
+                self.remember(Some(failure));
+                Err(undecided)
+            }
+        }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        // A panic on the way has undone its transaction, so the connection is as good as before.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, failed: Option<&Failure>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            None => *trouble = None,
+            Some(failure @ Failure::Sqlite(_)) if !failure.passes() => *trouble = Some(failure.to_string()),
+            // Refused before anything was to be written.
+            Some(_) => {}
+        }
     }
 
     /// Whether the store can write: what the last write met, and, unless one is under way, whether the file gives its
@@ -199,8 +235,7 @@ impl Shared {
 impl RecordStore for SqliteStore {
     async fn applied(&self) -> Result<Seq, StoreError> {
         // Not through the readers: the follower asks, on its own thread, between two applications.
-        let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(applied_seq(&writer)?)
+        Ok(applied_seq(&self.shared.writer())?)
     }
 
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
@@ -288,6 +323,46 @@ impl CouponStore for SqliteStore {
             shared.probe()
         });
         Ok(health.await?)
+    }
+}
+
+#[async_trait]
+impl RedemptionStore for SqliteStore {
+    async fn decide(
+        &self,
+        requests: &[RedemptionRequest],
+        clock: Timestamp,
+    ) -> Result<Vec<RedemptionOutcome>, LedgerError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.shared.decide(requests, clock)?)
+    }
+
+    async fn redeemable(&self, id: IssuedCouponId) -> Result<Option<Redeemable>, StoreError> {
+        let found = self
+            .readers
+            .read(move |connection| redeem::redeemable(connection, id));
+        Ok(found.await?)
+    }
+
+    async fn history(
+        &self,
+        id: IssuedCouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let page = self
+            .readers
+            .read(move |connection| history::page(connection, id, after, limit));
+        Ok(page.await?)
+    }
+
+    async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
+        // A connection of its own, as for `load`: this is long, and happens once.
+        let connection = open_reader(&self.shared.path, self.shared.options.reader_cache_kib)
+            .map_err(StoreError::lasting)?;
+        Ok(history::for_each(&connection, take)?)
     }
 }
 

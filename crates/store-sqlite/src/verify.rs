@@ -1,6 +1,7 @@
 //! Verifying: whether a store or a backup is sound, and if not, where.
 
 mod coupon;
+mod history;
 mod holders;
 mod rows;
 
@@ -132,6 +133,19 @@ pub enum Difference {
         /// The block.
         block: u32,
     },
+    /// I14: a history that cannot be, or that does not come to what the issued coupon says.
+    #[error("issued coupon {coupon}-{position}: {what}")]
+    History {
+        /// The coupon.
+        coupon: u32,
+        /// The position.
+        position: u32,
+        /// What is wrong.
+        what: String,
+    },
+    /// Steps of issued coupons that are not there, or say that nothing became of them.
+    #[error("{0} steps in histories of issued coupons that do not have them")]
+    StraySteps(u64),
     /// Issued coupons of a coupon that is not there.
     #[error("issued coupons of coupon {0}, which is not there")]
     NoCoupon(u32),
@@ -182,7 +196,7 @@ impl Findings {
 }
 
 /// Examines the store or backup at `path` without changing it: SQLite's own checks, the seal if there is one, that
-/// every kept sum is the sum of its rows, and the invariants I1, I2 and I5. Reads everything several times; for a
+/// every kept sum is the sum of its rows, and the invariants I1, I2, I5 and I14. Reads everything several times; for a
 /// store at rest or a copy.
 pub fn verify(path: &Path) -> Result<Report, VerifyError> {
     let mut connection = open_reader(path, CACHE_KIB)?;
@@ -228,6 +242,15 @@ fn examine(connection: &mut Connection, report: &mut Report, findings: &mut Find
     }
     let coupons = coupon::read(&snapshot, findings)?;
     report.coupons = u64::try_from(coupons.len()).unwrap_or(u64::MAX);
+    let cancelled = history::check(&snapshot, findings)?;
+    for (coupon, kept) in &coupons {
+        findings.compare(
+            *coupon,
+            "cancelled",
+            kept.cancelled,
+            cancelled.get(coupon).copied().unwrap_or(0),
+        );
+    }
     let indexed = rows::check(&snapshot, &coupons, report, findings)?;
     holders::check(&snapshot, &coupons, &indexed, findings)
 }

@@ -23,7 +23,11 @@ enum Knows {
 pub(super) const TEST_BENCHES: &[&str] = &["coupon-testkit"];
 
 /// Features that bring faults, reference adapters and examinations; no product may carry them.
-pub(super) const TEST_FEATURES: &[(&str, &str)] = &[("coupon-app", "contract"), ("ledger-journal", "sim")];
+pub(super) const TEST_FEATURES: &[(&str, &str)] = &[
+    ("coupon-app", "contract"),
+    ("ledger-journal", "sim"),
+    ("ledger-redis", "sim"),
+];
 
 const CORE: &[&str] = &["coupon-core"];
 const ADAPTER: &[&str] = &["coupon-app", "coupon-core"];

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::checkout::Checkout;
+use crate::servers;
 
 use super::plant::Plant;
 
@@ -18,6 +19,8 @@ pub(super) struct Bed {
     tree: Checkout,
     build: PathBuf,
     logs: PathBuf,
+    /// The checkout's: the copy has none of its own.
+    servers: PathBuf,
     /// Every file as it was when the copy was made; the checkout may change meanwhile.
     original: BTreeMap<PathBuf, Vec<u8>>,
 }
@@ -46,6 +49,7 @@ impl Bed {
             tree: Checkout::at(&tree),
             build,
             logs,
+            servers: servers::home(checkout),
             original,
         };
         bed.restore()?;
@@ -85,7 +89,10 @@ impl Bed {
     /// `cargo test` in the copy.
     pub(super) fn cargo_test(&self, arguments: &[String]) -> Command {
         let mut command = self.tree.cargo();
-        command.env("CARGO_TARGET_DIR", &self.build).arg("test");
+        command
+            .env("CARGO_TARGET_DIR", &self.build)
+            .env(servers::HOME_VARIABLE, &self.servers)
+            .arg("test");
         // Documentation tests are compiled as they run, so a bug that does not compile would look caught.
         let selects = |word: &String| {
             matches!(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::servers::Brought;
 use crate::terminal::{Terminal, counted};
 
 /// What one step has counted.
@@ -33,6 +34,22 @@ impl Outcome {
     pub(super) fn failed(title: &str, output: &str) -> Self {
         let mut outcome = Self::default();
         outcome.fail(title, output.lines().map(str::to_owned).collect());
+        outcome
+    }
+
+    /// A server that is not to be had is skipped here as its tests are later, unless nothing may be skipped.
+    pub(super) fn of_servers(brought: Vec<Brought>, strict: bool) -> Self {
+        let mut outcome = Self::default();
+        for Brought { program, absent } in brought {
+            match absent {
+                None => outcome.passed += 1,
+                Some(why) if strict => outcome.fail(program, vec![why]),
+                Some(why) => {
+                    outcome.skipped += 1;
+                    outcome.skips.push(format!("servers: {program}: {why}"));
+                }
+            }
+        }
         outcome
     }
 

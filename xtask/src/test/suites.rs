@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cargo_metadata::Message;
 
 use crate::libtest::{Binary, Reader};
+use crate::servers;
 use crate::terminal::seconds;
 
 use super::Shift;
@@ -39,7 +40,8 @@ pub(super) fn run(shift: &Shift<'_>) -> anyhow::Result<Outcome> {
     command
         .arg("test")
         .args(shift.selection(&["--workspace"]))
-        .args(["--all-features", "--no-fail-fast"]);
+        .args(["--all-features", "--no-fail-fast"])
+        .env(servers::HOME_VARIABLE, servers::home(shift.checkout));
     let mut reader = Reader::default();
     let mut outcome = Outcome::default();
     let (finished, output) = shift.logged("tests", command, |line| {

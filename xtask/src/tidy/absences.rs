@@ -31,8 +31,8 @@ const CLOCKS: &[&str] = &["SystemTime", "Instant"];
 /// Modules of the standard library through which the world comes in.
 const WORLD: &[&str] = &["env", "fs", "io", "net", "process", "thread"];
 
-/// Reads the environment: the fuse box. The bench and the tools are no part of the product.
-const READS_ENVIRONMENT: &[&str] = &["coupon-server", "coupon-bench", "xtask"];
+/// Reads the environment: the fuse box. The benches and the tools are no part of the product.
+const READS_ENVIRONMENT: &[&str] = &["coupon-server", "coupon-bench", "coupon-testkit", "xtask"];
 /// Speaks HTTP in terms of status codes: the front hall, and those who are clients of it.
 const KNOWS_STATUS_CODES: &[&str] = &["coupon-http", "coupon-bench", "coupon-rehearsal"];
 /// What makes bytes durable, by every name it has.

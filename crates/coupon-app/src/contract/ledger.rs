@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub struct Bench {
     /// Decides.
     pub ledger: Arc<dyn IssueLedger>,
-    /// Hands on what was decided; often the same object.
+    /// Hands on what was decided; often the same object. Not asked when the harness says that nothing is handed on.
     pub outbox: Arc<dyn Outbox>,
     /// Where the ledger posts.
     pub board: Arc<Board>,
@@ -45,6 +45,12 @@ pub trait LedgerHarness {
     /// a new board and the same store. `bench` holds the last references that the suite has.
     async fn crash_and_reopen(&mut self, bench: Bench, clock: Arc<ManualClock>) -> Bench;
 
+    /// Whether the ledger hands on what it has decided. One that writes into the store itself does not: it sits
+    /// [`crate::direct_ledger_contract!`], and its outbox and its store are not asked.
+    fn hands_on(&self) -> bool {
+        true
+    }
+
     /// How many random schedules the ledger is put through. Fewer for one that is slow to open.
     fn schedules(&self) -> u32 {
         64
@@ -55,12 +61,8 @@ pub trait LedgerHarness {
 #[macro_export]
 macro_rules! ledger_contract {
     ($harness:expr) => {
+        $crate::direct_ledger_contract!($harness);
         $crate::contract_cases! { ledger, $harness;
-            checks {
-                the_first_check_that_applies_gives_the_answer
-                a_coupon_that_never_was_or_was_deleted_is_unknown
-                a_refusal_changes_nothing_and_makes_no_entry
-            }
             handover {
                 every_record_is_handed_out_once_in_the_order_of_decision
                 entries_are_handed_out_whole_and_about_as_many_as_asked_for
@@ -69,6 +71,22 @@ macro_rules! ledger_contract {
                 numbers_go_on_after_everything_was_released
                 releasing_again_or_less_changes_nothing
                 what_the_store_has_is_not_pending_after_a_crash
+                a_closed_outbox_hands_out_what_is_left_and_then_ends
+                a_closed_outbox_ends_whoever_waits_at_it
+            }
+        }
+    };
+}
+
+/// The same for a ledger that hands nothing on, because it writes into the store itself.
+#[macro_export]
+macro_rules! direct_ledger_contract {
+    ($harness:expr) => {
+        $crate::contract_cases! { ledger, $harness;
+            checks {
+                the_first_check_that_applies_gives_the_answer
+                a_coupon_that_never_was_or_was_deleted_is_unknown
+                a_refusal_changes_nothing_and_makes_no_entry
             }
             life {
                 coupon_ids_are_counted_and_never_used_again
@@ -100,7 +118,6 @@ macro_rules! ledger_contract {
             recovery {
                 a_fresh_ledger_is_ready_and_knows_nothing
                 a_closed_ledger_is_unavailable_and_has_lost_nothing
-                a_closed_outbox_ends_whoever_waits_at_it
                 crash_follows_crash_and_nothing_is_lost_or_doubled
                 a_crash_after_refusals_only_leaves_everything_as_it_was
                 a_large_batch_is_committed_whole

@@ -1,8 +1,10 @@
 //! The references as examinees: they must pass their own examination.
 
+use super::delivery::{DeliveryHarness, Intake};
 use super::ledger::{Bench, LedgerHarness};
+use super::redemption::{RedemptionHarness, Till};
 use super::store::{Books, StoreHarness};
-use crate::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
+use crate::memory::{ManualClock, Medium, MemoryDeliveries, MemoryLedger, MemoryStore};
 use crate::{Board, RecordStore};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -65,6 +67,13 @@ impl ReferenceStoreHarness {
             keys: Arc::new(self.0.clone()),
         }
     }
+
+    fn till(&self) -> Till {
+        Till {
+            books: self.books(),
+            redemptions: Arc::new(self.0.clone()),
+        }
+    }
 }
 
 #[async_trait(?Send)]
@@ -77,5 +86,50 @@ impl StoreHarness for ReferenceStoreHarness {
     async fn reopen(&mut self, books: Books) -> Books {
         drop(books);
         self.books()
+    }
+}
+
+#[async_trait(?Send)]
+impl RedemptionHarness for ReferenceStoreHarness {
+    async fn open(&mut self) -> Till {
+        *self = Self::default();
+        self.till()
+    }
+
+    async fn crash_and_reopen(&mut self, till: Till) -> Till {
+        drop(till);
+        self.till()
+    }
+}
+
+/// Opens the reference of a store that is filled by deliveries.
+#[derive(Debug, Default)]
+pub struct ReferenceDeliveryHarness(MemoryDeliveries);
+
+impl ReferenceDeliveryHarness {
+    /// Nothing opened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn intake(&self) -> Intake {
+        Intake {
+            deliveries: Arc::new(self.0.clone()),
+            marks: Arc::new(self.0.clone()),
+            ids: Arc::new(self.0.clone()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl DeliveryHarness for ReferenceDeliveryHarness {
+    async fn open(&mut self) -> Intake {
+        *self = Self::default();
+        self.intake()
+    }
+
+    async fn crash_and_reopen(&mut self, intake: Intake) -> Intake {
+        drop(intake);
+        self.intake()
     }
 }

@@ -1,12 +1,17 @@
 //! The reference store. A clone is the same store opened again.
 
 use super::facts::lives;
+use super::uses::Uses;
 use crate::{
-    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, Record, RecordStore, Restore,
-    RevisedRecord, Seq, StoreError, StoreTally, WalletFilter,
+    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, LedgerError, Record, RecordStore,
+    Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq,
+    StoreError, StoreTally, WalletFilter,
 };
 use async_trait::async_trait;
-use coupon_core::{Coupon, CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Position, Timestamp, UserId};
+use coupon_core::{
+    Coupon, CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, IssuedState, Offer, Position, Timestamp,
+    UserId,
+};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +42,7 @@ struct Books {
     held: BTreeMap<(CouponId, UserId), Position>,
     tokens: Vec<RevisedRecord>,
     quarantine: Vec<(IssuedRecord, Quarantined)>,
+    uses: Uses,
     code_key: Option<[u8; 16]>,
     keys: Vec<KeyRecord>,
 }
@@ -80,6 +86,10 @@ impl Books {
         } else {
             self.held.insert(holder, issued.grant.position);
             self.issued.insert(place, issued.clone());
+            if let Some(facts) = self.coupons.get(&issued.coupon) {
+                self.uses
+                    .note_offer(fresh(issued).id(), Offer::from(&facts.terms));
+            }
             *self.counts.entry(issued.coupon).or_default() += 1;
             applied.written += 1;
         }
@@ -109,9 +119,19 @@ impl Books {
             .range((coupon, Position::MIN)..=(coupon, Position::MAX))
             .map(|(_, record)| record)
     }
+
+    fn fresh(&self, id: IssuedCouponId) -> Option<IssuedCoupon> {
+        self.issued.get(&(id.coupon, id.position)).map(fresh)
+    }
+
+    /// As it is now.
+    fn present(&self, record: &IssuedRecord) -> IssuedCoupon {
+        self.uses.after(fresh(record), u32::MAX)
+    }
 }
 
-fn issued_coupon(record: &IssuedRecord) -> IssuedCoupon {
+/// As it was issued.
+fn fresh(record: &IssuedRecord) -> IssuedCoupon {
     IssuedCoupon::new(record.coupon, record.user.clone(), record.grant)
 }
 
@@ -173,7 +193,7 @@ impl CouponStore for MemoryStore {
     async fn wallet(&self, user: &UserId, filter: WalletFilter) -> Result<Vec<IssuedCoupon>, StoreError> {
         let books = self.books();
         let of_user = books.issued.values().filter(|record| record.user == *user);
-        let mut wallet: Vec<IssuedCoupon> = of_user.map(issued_coupon).collect();
+        let mut wallet: Vec<IssuedCoupon> = of_user.map(|record| books.present(record)).collect();
         wallet.retain(|one| {
             let after = filter
                 .after
@@ -187,7 +207,8 @@ impl CouponStore for MemoryStore {
 
     async fn issued_coupon(&self, id: IssuedCouponId) -> Result<Option<IssuedCoupon>, StoreError> {
         let books = self.books();
-        Ok(books.issued.get(&(id.coupon, id.position)).map(issued_coupon))
+        let record = books.issued.get(&(id.coupon, id.position));
+        Ok(record.map(|record| books.present(record)))
     }
 
     async fn issued_coupons(
@@ -200,14 +221,15 @@ impl CouponStore for MemoryStore {
         let asked = books
             .of(coupon)
             .filter(|record| record.grant.position.get() > after);
-        Ok(asked.take(limit).map(issued_coupon).collect())
+        Ok(asked.take(limit).map(|record| books.present(record)).collect())
     }
 
     async fn tally(&self, coupon: CouponId, now: Timestamp) -> Result<StoreTally, StoreError> {
         let books = self.books();
         let mut tally = StoreTally::default();
-        for one in books.of(coupon).map(issued_coupon) {
+        for one in books.of(coupon).map(|record| books.present(record)) {
             tally.issued += 1;
+            tally.cancelled += books.uses.cancelled(one.id());
             match one.state(now) {
                 IssuedState::Issued => {}
                 IssuedState::Redeemed => tally.redeemed += 1,
@@ -245,5 +267,48 @@ impl KeyStore for MemoryStore {
             key.revoked_at.get_or_insert(at);
             key.clone()
         }))
+    }
+}
+
+#[async_trait]
+impl RedemptionStore for MemoryStore {
+    async fn decide(
+        &self,
+        requests: &[RedemptionRequest],
+        clock: Timestamp,
+    ) -> Result<Vec<RedemptionOutcome>, LedgerError> {
+        let mut books = self.books();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            let fresh = books.fresh(request.id);
+            outcomes.push(books.uses.decide(request, fresh, clock));
+        }
+        Ok(outcomes)
+    }
+
+    async fn redeemable(&self, id: IssuedCouponId) -> Result<Option<Redeemable>, StoreError> {
+        let books = self.books();
+        let uses = &books.uses;
+        Ok(books.fresh(id).map(|fresh| Redeemable {
+            trail: uses.trail(id, fresh.grant),
+            offer: uses.offer(id),
+            issued: uses.after(fresh, u32::MAX),
+        }))
+    }
+
+    async fn history(
+        &self,
+        id: IssuedCouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let books = self.books();
+        let asked = books.uses.history(id).iter().filter(|entry| entry.number > after);
+        Ok(asked.take(limit).cloned().collect())
+    }
+
+    async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
+        self.books().uses.with_history().for_each(take);
+        Ok(())
     }
 }

@@ -4,8 +4,11 @@
 
 mod board;
 mod combiner;
+mod delivery;
 mod desk;
 mod follow;
 mod ledger;
+mod redeemer;
+mod redemption;
 mod store;
 mod suites;

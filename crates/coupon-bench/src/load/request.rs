@@ -1,15 +1,28 @@
-//! Requests that were written down beforehand: to send the next one, sixteen bytes are changed.
+//! Requests that were written down beforehand: to send the next one, a few bytes are changed.
 
 use crate::users::{self, USER_BYTES};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One issue request with a gap for the user's id.
+/// One request with a gap.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestForm {
     bytes: Vec<u8>,
-    user_at: usize,
+    gap_at: usize,
+    gap: Gap,
 }
+
+/// What is to be filled in.
+#[derive(Clone, Copy, Debug)]
+enum Gap {
+    /// The id of a user.
+    User,
+    /// A position of this range, all of whose numbers have so many digits.
+    Position { first: u64, count: u64, digits: usize },
+}
+
+/// Neighbours are asked for this far apart. A prime, so that every position of a range has its turn.
+const STRIDE: u64 = 7_919;
 
 impl RequestForm {
     /// Asks `address` for a coupon with a service key.
@@ -21,19 +34,54 @@ impl RequestForm {
             "POST /v1/coupons/{coupon}/issues HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
              content-type: application/json\r\ncontent-length: {body_bytes}\r\n\r\n"
         );
-        let user_at = head.len() + before.len();
+        let gap_at = head.len() + before.len();
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(before.as_bytes());
         bytes.extend_from_slice(&[b'0'; USER_BYTES]);
         bytes.extend_from_slice(after.as_bytes());
-        Self { bytes, user_at }
+        let gap = Gap::User;
+        Self { bytes, gap_at, gap }
     }
 
-    /// The request for this user.
-    pub(crate) fn fill(&mut self, user: u64) -> &[u8] {
-        let (_, gap) = self.bytes.split_at_mut(self.user_at);
-        if let Some(gap) = gap.first_chunk_mut() {
-            users::write(user, gap);
+    /// Asks `address` to redeem the positions `first` to `last` of a coupon, numbers of equally many digits, in an
+    /// order that is not theirs.
+    pub(crate) fn redeem(address: SocketAddr, coupon: u64, key: &str, first: u64, last: u64) -> Self {
+        let body = "{\"orderId\":\"order-0123456789\",\"orderAmount\":50000}";
+        let before = format!("POST /v1/issued-coupons/{coupon}-");
+        let after = format!(
+            "/redemption HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let digits = last.to_string().len();
+        let gap = Gap::Position {
+            first,
+            count: last - first + 1,
+            digits,
+        };
+        Self {
+            gap_at: before.len(),
+            bytes: format!("{before}{first:0digits$}{after}").into_bytes(),
+            gap,
+        }
+    }
+
+    /// The request with this number.
+    pub(crate) fn fill(&mut self, number: u64) -> &[u8] {
+        let (_, rest) = self.bytes.split_at_mut(self.gap_at);
+        match self.gap {
+            Gap::User => {
+                if let Some(gap) = rest.first_chunk_mut() {
+                    users::write(number, gap);
+                }
+            }
+            Gap::Position { first, count, digits } => {
+                let mut position = first + number.wrapping_mul(STRIDE) % count;
+                for digit in rest[..digits].iter_mut().rev() {
+                    *digit = b"0123456789"[usize::try_from(position % 10).unwrap_or(0)];
+                    position /= 10;
+                }
+            }
         }
         &self.bytes
     }
@@ -108,6 +156,22 @@ mod tests {
         let (head, body) = one.split_once("\r\n\r\n").unwrap();
         assert!(head.ends_with(&format!("content-length: {}", body.len())));
         assert_eq!(body, format!("{{\"userId\":\"{}\"}}", users::user(1).as_str()));
+    }
+
+    #[test]
+    fn every_position_is_redeemed_once() {
+        let mut form = RequestForm::redeem(SocketAddr::from(([127, 0, 0, 1], 80)), 7, "fck_k", 1_000, 9_999);
+        let mut asked: Vec<String> = (0..9_000)
+            .map(|number| String::from_utf8(form.fill(number).to_vec()).unwrap())
+            .collect();
+        assert!(
+            asked[0]
+                .starts_with("POST /v1/issued-coupons/7-1000/redemption HTTP/1.1\r\nhost: 127.0.0.1:80\r\n")
+        );
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), 9_000);
+        assert!(asked[8_999].starts_with("POST /v1/issued-coupons/7-9999/redemption "));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Counts {
     pub(crate) issued: u64,
     /// Of these not in the store yet.
     pub(crate) pending: u64,
+    /// Redeemed.
+    pub(crate) redeemed: u64,
 }
 
 impl Admin {
@@ -42,9 +44,12 @@ impl Admin {
         exchange(self.address, request.as_bytes()).is_ok_and(|(status, _)| status == 200)
     }
 
-    /// A key that may issue.
+    /// A key that may issue and redeem.
     pub(crate) fn service_key(&self) -> anyhow::Result<String> {
-        let made = self.post("/v1/admin/keys", &json!({"name": "bench", "scopes": ["issue"]}))?;
+        let made = self.post(
+            "/v1/admin/keys",
+            &json!({"name": "bench", "scopes": ["issue", "redeem"]}),
+        )?;
         let key = made["key"].as_str().context("the new key has no text")?;
         Ok(key.to_owned())
     }
@@ -73,6 +78,7 @@ impl Admin {
         Ok(Counts {
             issued: number("issued")?,
             pending: number("pending")?,
+            redeemed: number("redeemed")?,
         })
     }
 

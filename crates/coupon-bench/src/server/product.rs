@@ -73,6 +73,11 @@ impl Product {
         RequestForm::issue(self.address(), coupon, &self.service_key)
     }
 
+    /// Requests to redeem the positions `first` to `last` of this coupon.
+    pub(crate) fn redemption(&self, coupon: u64, first: u64, last: u64) -> RequestForm {
+        RequestForm::redeem(self.address(), coupon, &self.service_key, first, last)
+    }
+
     /// The answer to somebody who gets a coupon.
     pub(crate) fn issued_answer(&self) -> anyhow::Result<Answer> {
         let coupon = self.admin.create(Some(1))?;

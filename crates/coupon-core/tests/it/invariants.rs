@@ -1,7 +1,10 @@
 //! `check_order`: each breach can be found, and nothing else is.
 
 use crate::{at, quantity};
-use coupon_core::{Breach, Position, Witnessed, check_order};
+use coupon_core::{
+    Actor, Amount, Breach, HistoryBreach, HistoryEntry, Order, OrderId, Position, Step, Witnessed,
+    check_history, check_order,
+};
 use proptest::prelude::*;
 
 fn witnessed(position: u32, user: &str, micros: i64) -> Witnessed<'_> {
@@ -68,6 +71,88 @@ fn each_breach_is_found_and_named() {
         check_order(quantity(9), &back),
         Err(Breach::TimeRanBack { position })
     );
+}
+
+#[test]
+fn a_history_that_cannot_have_happened_is_found() {
+    let grant = crate::grant(1, at(0));
+    let end = grant.expires_at.as_micros() - at(0).as_micros();
+    let order = |name: &str| Order {
+        id: OrderId::parse(name).unwrap(),
+        amount: Amount::ZERO,
+    };
+    let redeemed = |name: &str| Step::Redeemed {
+        order: order(name),
+        discount: None,
+    };
+    let cancelled = |name: &str| Step::Cancelled {
+        order: order(name).id,
+    };
+    let history = |steps: &[(u32, i64, Step)]| -> Vec<HistoryEntry> {
+        let entry = |(number, micros, step): &(u32, i64, Step)| HistoryEntry {
+            number: *number,
+            at: at(*micros),
+            actor: Actor::Holder,
+            step: step.clone(),
+        };
+        steps.iter().map(entry).collect()
+    };
+    let (a, back, revoked) = (redeemed("a"), cancelled("a"), Step::Revoked);
+    for (steps, expected) in [
+        (vec![], Ok(())),
+        (
+            vec![
+                (1, 0, a.clone()),
+                (2, 0, back.clone()),
+                (3, end - 1, a.clone()),
+                (4, end, back.clone()),
+            ],
+            Ok(()),
+        ),
+        (
+            vec![(1, 1, a.clone()), (2, 2, revoked.clone()), (3, 3, back.clone())],
+            Ok(()),
+        ),
+        (
+            vec![(2, 1, a.clone())],
+            Err(HistoryBreach::NotContiguous {
+                found: 2,
+                expected: 1,
+            }),
+        ),
+        (vec![(1, -1, a.clone())], Err(HistoryBreach::TimeRanBack(1))),
+        (
+            vec![(1, 2, a.clone()), (2, 1, back.clone())],
+            Err(HistoryBreach::TimeRanBack(2)),
+        ),
+        (
+            vec![(1, 1, a.clone()), (2, 1, redeemed("b"))],
+            Err(HistoryBreach::RedeemedTwice(2)),
+        ),
+        (vec![(1, end, a.clone())], Err(HistoryBreach::RedeemedExpired(1))),
+        (
+            vec![(1, 1, revoked.clone()), (2, 1, a.clone())],
+            Err(HistoryBreach::RedeemedRevoked(2)),
+        ),
+        (
+            vec![(1, 1, back.clone())],
+            Err(HistoryBreach::CancelledNothing(1)),
+        ),
+        (
+            vec![(1, 1, a.clone()), (2, 1, cancelled("b"))],
+            Err(HistoryBreach::CancelledNothing(2)),
+        ),
+        (
+            vec![(1, 1, a), (2, 1, back.clone()), (3, 1, back)],
+            Err(HistoryBreach::CancelledNothing(3)),
+        ),
+        (
+            vec![(1, 1, revoked.clone()), (2, 1, revoked)],
+            Err(HistoryBreach::RevokedTwice(2)),
+        ),
+    ] {
+        assert_eq!(check_history(grant, &history(&steps)), expected, "{steps:?}");
+    }
 }
 
 proptest! {

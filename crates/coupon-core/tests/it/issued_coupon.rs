@@ -1,7 +1,7 @@
 //! The state of an issued coupon.
 
 use crate::{at, grant};
-use coupon_core::{CouponId, IssuedCoupon, IssuedState, Redemption, UserId};
+use coupon_core::{Amount, CouponId, IssuedCoupon, IssuedState, Order, OrderId, Redemption, UserId};
 
 #[test]
 fn the_first_state_that_is_true_counts_and_validity_is_half_open() {
@@ -10,7 +10,11 @@ fn the_first_state_that_is_true_counts_and_validity_is_half_open() {
     let redeemed = IssuedCoupon {
         redemption: Some(Redemption {
             redeemed_at: at(5),
-            order_id: "order-1".into(),
+            order: Order {
+                id: OrderId::parse("order-1").unwrap(),
+                amount: Amount::ZERO,
+            },
+            discount: None,
         }),
         ..fresh.clone()
     };

@@ -8,8 +8,10 @@
 
 mod commands;
 mod decision;
+mod discounts;
 mod invariants;
 mod issued_coupon;
+mod redemptions;
 mod terms;
 mod written;
 

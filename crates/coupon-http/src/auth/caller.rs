@@ -23,6 +23,10 @@ pub(crate) enum Need {
     Issue,
     /// A user, or a key with scope `issue` or `redeem`.
     See,
+    /// A user, or a key with scope `redeem`.
+    Redeem,
+    /// A key with scope `redeem`.
+    GiveBack,
     /// A key with scope `issue` or `redeem`.
     Service,
     /// A user.
@@ -36,6 +40,8 @@ impl Need {
         match self {
             Self::Issue => "a user's token or an API key with scope issue",
             Self::See => "a user's token or an API key with scope issue or redeem",
+            Self::Redeem => "a user's token or an API key with scope redeem",
+            Self::GiveBack => "an API key with scope redeem",
             Self::Service => "an API key with scope issue or redeem",
             Self::User => "a user's token",
             Self::Admin => "an API key with scope admin",
@@ -43,7 +49,7 @@ impl Need {
     }
 
     const fn allows_user(self) -> bool {
-        matches!(self, Self::Issue | Self::See | Self::User)
+        matches!(self, Self::Issue | Self::See | Self::Redeem | Self::User)
     }
 
     /// Scope `admin` includes the others.
@@ -51,6 +57,7 @@ impl Need {
         match self {
             Self::Issue => &[Scope::Admin, Scope::Issue],
             Self::See | Self::Service => &[Scope::Admin, Scope::Issue, Scope::Redeem],
+            Self::Redeem | Self::GiveBack => &[Scope::Admin, Scope::Redeem],
             Self::User => &[],
             Self::Admin => &[Scope::Admin],
         }

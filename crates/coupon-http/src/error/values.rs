@@ -3,8 +3,8 @@
 use crate::language::Language;
 use crate::messages::{self, RuleMessage};
 use coupon_api::FieldError;
-use coupon_core::limits::MAX_USER_ID_BYTES;
-use coupon_core::{Rule, UserIdError, Violation};
+use coupon_core::limits::{MAX_ORDER_ID_BYTES, MAX_USER_ID_BYTES};
+use coupon_core::{OrderIdError, Rule, UserIdError, Violation};
 use std::borrow::Cow;
 
 /// One field that breaks one rule.
@@ -50,6 +50,18 @@ impl From<UserIdError> for WrongRule {
                 max: MAX_USER_ID_BYTES,
             },
             UserIdError::ForbiddenCharacter => Self::Domain(Rule::ForbiddenCharacter),
+        }
+    }
+}
+
+impl From<OrderIdError> for WrongRule {
+    fn from(error: OrderIdError) -> Self {
+        match error {
+            OrderIdError::Length => Self::Bytes {
+                min: 1,
+                max: MAX_ORDER_ID_BYTES,
+            },
+            OrderIdError::ForbiddenCharacter => Self::Domain(Rule::ForbiddenCharacter),
         }
     }
 }

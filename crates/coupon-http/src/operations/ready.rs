@@ -35,10 +35,19 @@ pub(crate) async fn ready(State(station): State<Arc<Station>>) -> Reply {
         Ok(Err(error)) => Some(error.to_string()),
         Err(_elapsed) => Some(format!("no answer within {} s", CHECK_TIME.as_secs())),
     };
+    let redemption = match station.hall.redeemer.health() {
+        Health::Ready => None,
+        Health::NotReady(reason) => Some(reason),
+    };
     let stopping = station.hall.stopping.load(Ordering::Relaxed);
     let server = stopping.then(|| "the server is stopping".to_owned());
-    let ready = ledger.is_none() && store.is_none() && server.is_none();
-    let named = [("ledger", ledger), ("store", store), ("server", server)];
+    let named = [
+        ("ledger", ledger),
+        ("store", store),
+        ("redemption", redemption),
+        ("server", server),
+    ];
+    let ready = named.iter().all(|(_, reason)| reason.is_none());
     let checks: BTreeMap<String, CheckResult> = named
         .into_iter()
         .map(|(name, reason)| {

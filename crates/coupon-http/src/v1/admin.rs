@@ -1,4 +1,5 @@
 //! What administrators do.
 
 pub(crate) mod coupons;
+pub(crate) mod issued_coupons;
 pub(crate) mod keys;

@@ -4,7 +4,7 @@ use crate::client::{Answer, Client};
 use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
 use coupon_app::{
     Board, Clock, CodeKey, Combiner, CouponStore, Desk, Followed, IssueLedger, KeyStore, Outbox, RecordStore,
-    Scope, StoreError, follow,
+    Redeemer, RedemptionStore, Scope, StoreError, follow,
 };
 use coupon_core::{AckLevel, Strategy, Timestamp};
 use coupon_http::{
@@ -68,10 +68,23 @@ impl House {
         Self::build(change, |ledger| ledger)
     }
 
+    /// A house whose store redeems through another.
+    pub(crate) fn redeeming(wrap: impl FnOnce(Arc<dyn RedemptionStore>) -> Arc<dyn RedemptionStore>) -> Self {
+        Self::put_together(|_| {}, |ledger| ledger, wrap)
+    }
+
     /// A house whose ledger is wrapped in another.
     pub(crate) fn build(
         change: impl FnOnce(&mut Settings),
         wrap: impl FnOnce(Arc<dyn IssueLedger>) -> Arc<dyn IssueLedger>,
+    ) -> Self {
+        Self::put_together(change, wrap, |store| store)
+    }
+
+    fn put_together(
+        change: impl FnOnce(&mut Settings),
+        wrap: impl FnOnce(Arc<dyn IssueLedger>) -> Arc<dyn IssueLedger>,
+        redemptions: impl FnOnce(Arc<dyn RedemptionStore>) -> Arc<dyn RedemptionStore>,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -102,7 +115,15 @@ impl House {
         }
         let mut settings = settings();
         change(&mut settings);
+        let redeemer = Redeemer::start(
+            "redeemer",
+            redemptions(Arc::new(store.clone())),
+            Arc::clone(&board),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        );
+        let redeemer = Arc::new(runtime.block_on(redeemer).unwrap());
         let parts = HallParts {
+            redeemer,
             keys: Arc::new(store.clone()),
             ledger,
             combiner: Arc::clone(&combiner),

@@ -14,7 +14,8 @@ fn a_healthy_server_lives_and_is_ready() {
     assert_eq!(
         ready.json(),
         json!({ "status": "ready", "checks": {
-            "ledger": { "status": "ready" }, "store": { "status": "ready" }, "server": { "status": "ready" },
+            "ledger": { "status": "ready" }, "store": { "status": "ready" },
+            "redemption": { "status": "ready" }, "server": { "status": "ready" },
         } })
     );
 }

@@ -82,7 +82,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     banner::say_ready(&url, &settings.data_dir, &recovery)?;
     // Nothing else runs on this runtime: the hall, the ledger and the follower have threads of their own.
     let farewell = ear.hear();
-    Ok(lifecycle::end(farewell, &settings.shutdown, running, &house.combiner, &follower).await)
+    Ok(lifecycle::end(farewell, &settings.shutdown, running, &house, &follower).await)
 }
 
 fn cannot_listen(listen: SocketAddr) -> String {

@@ -13,5 +13,6 @@ mod crash;
 mod data_dir;
 mod harness;
 mod log;
+mod redemptions;
 mod shutdown;
 mod start;

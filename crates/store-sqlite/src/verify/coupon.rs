@@ -15,13 +15,14 @@ pub(super) struct Kept {
     pub(super) indexed_through: u32,
     pub(super) redeemed: u64,
     pub(super) revoked: u64,
+    pub(super) cancelled: u64,
 }
 
 /// Reads every coupon and checks its quantity and its present revision.
 pub(super) fn read(snapshot: &Connection, findings: &mut Findings) -> Result<BTreeMap<u32, Kept>, Failure> {
     let mut statement = snapshot.prepare(
         "SELECT c.id, c.revision, c.quantity, c.deleted, c.issued, c.last_position, c.indexed_through, c.redeemed,
-                c.revoked, r.coupon
+                c.revoked, c.cancelled, r.coupon
          FROM coupons c LEFT JOIN coupon_revisions r ON r.coupon_id = c.id AND r.revision = c.revision ORDER BY c.id",
     )?;
     let mut rows = statement.query([])?;
@@ -35,6 +36,7 @@ pub(super) fn read(snapshot: &Connection, findings: &mut Findings) -> Result<BTr
             indexed_through: count(row.get(6)?)?,
             redeemed: sum(row.get(7)?)?,
             revoked: sum(row.get(8)?)?,
+            cancelled: sum(row.get(9)?)?,
         };
         if let Some(quantity) = quantity.map(u64::from).filter(|quantity| *quantity < kept.issued) {
             findings.add(Difference::OverIssued {
@@ -49,7 +51,7 @@ pub(super) fn read(snapshot: &Connection, findings: &mut Findings) -> Result<BTr
             quantity,
             deleted: row.get(3)?,
         };
-        if let Some(what) = present.differs_from(row.get(9)?) {
+        if let Some(what) = present.differs_from(row.get(10)?) {
             findings.add(Difference::Revision {
                 coupon,
                 revision: present.revision,

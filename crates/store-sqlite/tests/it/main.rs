@@ -13,6 +13,7 @@ mod full;
 mod open;
 mod property;
 mod quarantine;
+mod redeem;
 mod scene;
 mod tally;
 mod verify;

@@ -1,5 +1,6 @@
 //! Verifying: each kind of difference is found and named.
 
+use crate::redeem::{cancel, redeem, revoke, take};
 use crate::scene::{Scene, coupon, entry, issues, revision, wait};
 use coupon_app::RecordStore;
 use store_sqlite::{Difference, verify};
@@ -12,6 +13,16 @@ fn differences(change: &str) -> Vec<Difference> {
     records.extend(issues(1, 1, 25));
     wait(store.apply(&[entry(1, records)])).unwrap();
     wait(store.apply(&[entry(2, issues(1, 26, 30))])).unwrap();
+    take(
+        &store,
+        &[
+            redeem(5, "a"),
+            cancel(5, "a"),
+            redeem(5, "b"),
+            redeem(6, "a"),
+            revoke(7),
+        ],
+    );
     drop(store);
     assert_eq!(verify(&scene.path()).unwrap().differences, []);
     let connection = scene.connection();
@@ -125,7 +136,56 @@ fn a_user_who_cannot_be_one_and_sums_of_blocks_are_named() {
         "DROP TRIGGER issued_coupon_used; UPDATE issued_coupons SET redeemed_at = 1, order_id = 'o' WHERE position = 2",
     );
     assert!(
-        redeemed.contains("redeemed is kept as 0, and the rows make 1"),
+        redeemed.contains("redeemed is kept as 2, and the rows make 3"),
         "{redeemed}"
     );
+}
+
+#[test]
+fn a_history_that_cannot_be_or_says_something_else_is_named() {
+    for (change, expected) in [
+        (
+            "DELETE FROM redemption_history WHERE issued_coupon = (1 << 32) + 5 AND number = 2",
+            "issued coupon 1-5: I14: step 3 where 2 was due",
+        ),
+        (
+            "UPDATE redemption_history SET step = 'redeemed', order_amount = 1 WHERE issued_coupon = (1 << 32) + 5 AND number = 2",
+            "issued coupon 1-5: I14: redeemed a second time at step 2",
+        ),
+        (
+            "UPDATE redemption_history SET order_id = 'c' WHERE issued_coupon = (1 << 32) + 5 AND number = 2",
+            "issued coupon 1-5: I14: a use given back that did not stand, at step 2",
+        ),
+        (
+            "UPDATE redemption_history SET order_amount = 1 WHERE issued_coupon = (1 << 32) + 6",
+            "issued coupon 1-6: its history comes to something else",
+        ),
+        (
+            "UPDATE issued_coupons SET steps = 4 WHERE position = 5",
+            "issued coupon 1-5: its history comes to something else",
+        ),
+        (
+            "UPDATE issued_coupons SET redeemed_at = redeemed_at + 1 WHERE position = 6",
+            "issued coupon 1-6: its history comes to something else",
+        ),
+        (
+            "UPDATE issued_coupons SET order_amount = NULL WHERE position = 6",
+            "issued coupon 1-6: damaged: 1-6 is redeemed in part",
+        ),
+        (
+            "UPDATE coupons SET cancelled = 2",
+            "coupon 1: cancelled is kept as 2, and the rows make 1",
+        ),
+        (
+            "DELETE FROM redemption_history WHERE issued_coupon = (1 << 32) + 7",
+            "issued coupon 1-7: its history comes to something else",
+        ),
+        (
+            "UPDATE redemption_history SET issued_coupon = (1 << 32) + 8 WHERE issued_coupon = (1 << 32) + 7",
+            "1 steps in histories of issued coupons that do not have them",
+        ),
+    ] {
+        let said = said(change);
+        assert!(said.contains(expected), "{change}: {said}");
+    }
 }

@@ -6,7 +6,10 @@ use crate::contract::{START, coupon_id, user};
 use crate::memory::MemoryLedger;
 use crate::{CodeKey, CouponStore, Desk, Outbox, RecordStore, StoreError, StoreTally, WalletFilter};
 use async_trait::async_trait;
-use coupon_core::{CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Redemption, Timestamp, UserId};
+use coupon_core::{
+    Amount, CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Order, OrderId, Redemption, Timestamp,
+    UserId,
+};
 use std::sync::Arc;
 
 /// The examined store, into which everything arrives between two questions.
@@ -124,7 +127,11 @@ fn redeemed(one: IssuedCoupon) -> IssuedCoupon {
     IssuedCoupon {
         redemption: Some(Redemption {
             redeemed_at: START,
-            order_id: "order-1".into(),
+            order: Order {
+                id: OrderId::parse("order-1").unwrap(),
+                amount: Amount::ZERO,
+            },
+            discount: None,
         }),
         ..one
     }

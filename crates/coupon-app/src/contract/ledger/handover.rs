@@ -157,3 +157,37 @@ pub fn what_the_store_has_is_not_pending_after_a_crash(harness: &mut dyn LedgerH
         assert_eq!(exam.board().pending(), []);
     });
 }
+
+pub fn a_closed_outbox_hands_out_what_is_left_and_then_ends(harness: &mut dyn LedgerHarness) {
+    Exam::sit_at_every_stage(harness, async |exam, stage| {
+        let coupon = exam.create(terms(2)).await;
+        exam.wins(coupon, &user(1)).await;
+        exam.carry(stage).await;
+        let mut last = exam.store().applied().await.unwrap();
+        exam.ledger().close().await.unwrap();
+        loop {
+            let entries = exam.outbox().next(last, 1).await.unwrap();
+            let Some(entry) = entries.last() else { break };
+            assert_eq!(entry.seq, last + u64::try_from(entries.len()).unwrap());
+            last = entry.seq;
+        }
+        assert_eq!(
+            last, 2,
+            "a closed outbox hands out what is left, then says that it is empty"
+        );
+        exam.power_cut().await;
+    });
+}
+
+pub fn a_closed_outbox_ends_whoever_waits_at_it(harness: &mut dyn LedgerHarness) {
+    Exam::sit(harness, async |exam| {
+        exam.create(terms(2)).await;
+        let outbox = std::sync::Arc::clone(exam.outbox());
+        let mut waiting = Box::pin(outbox.next(1, 100));
+        assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
+        exam.ledger().close().await.unwrap();
+        assert_eq!(waiting.await.unwrap(), []);
+        drop(outbox);
+        exam.power_cut().await;
+    });
+}

@@ -101,7 +101,7 @@ pub(super) fn entry(seq: Seq, records: Vec<Record>) -> Entry {
 }
 
 /// The first revision of a coupon with these terms.
-pub(super) fn coupon(id: CouponId, terms: Terms) -> Coupon {
+pub(crate) fn coupon(id: CouponId, terms: Terms) -> Coupon {
     Coupon {
         id,
         revision: 1,
@@ -130,7 +130,7 @@ pub(super) fn revised_under(coupon: Coupon, token: Option<CommandToken>) -> Reco
 }
 
 /// An issue that is valid for so many microseconds.
-pub(super) fn issue_for(
+pub(crate) fn issue_for(
     coupon: CouponId,
     user: &UserId,
     position: u32,

@@ -1,0 +1,3 @@
+//! Issued coupons, as administrators handle them.
+
+pub(crate) mod revoke;

@@ -1,0 +1,31 @@
+//! Every limit of this crate.
+
+use std::time::Duration;
+
+/// Largest text of one round trip, in bytes. Half of the smallest `max_allowed_packet` that the ledger accepts.
+pub(crate) const MAX_SCRIPT_BYTES: usize = 512 * 1024;
+/// Smallest `max_allowed_packet` that the ledger accepts.
+pub(crate) const MIN_PACKET_BYTES: u64 = 1024 * 1024;
+/// Most rows of one INSERT. More gains nothing and makes the server's statement larger.
+pub(crate) const MAX_INSERT_ROWS: usize = 1_000;
+/// Most users asked for in one query. MariaDB turns an IN list of 1,000 or more into a join with a temporary table.
+pub(crate) const MAX_ASKED_USERS: usize = 900;
+/// Most statements of one round trip.
+pub(crate) const MAX_SCRIPT_STATEMENTS: usize = 256;
+/// How often one batch of one coupon is tried while the database says that nothing happened: deadlock, lock timeout,
+/// a connection that was lost before COMMIT was sent.
+pub(crate) const MAX_ATTEMPTS: u32 = 5;
+/// The first pause between attempts; it doubles.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// The longest pause between attempts to connect while the end of a COMMIT is being found out.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Coupons that are posted on the board from one query.
+pub(crate) const BOARD_PAGE: u32 = 1_000;
+/// Revisions of coupons that a ledger remembers, so that their JSON need not be sent and read for every batch.
+pub(crate) const MAX_REMEMBERED_COUPONS: usize = 10_000;
+/// A ledger session that nobody has used for so long is swept away: thirty days, in microseconds.
+pub(crate) const SESSION_LIFE_US: i64 = 30 * 86_400 * 1_000_000;
+/// Most records that leave quarantine in one transaction; the next revision or redelivery takes the rest.
+pub(crate) const MAX_RELEASED: usize = 100_000;
+/// How long a process waits for another one that migrates, in seconds: changing a large table takes its time.
+pub(crate) const MIGRATION_WAIT_S: u32 = 3_600;

@@ -1,0 +1,272 @@
+//! The store: a pool of connections, and the ports as thin doors to the rooms behind.
+
+use crate::connection::{Answered, Connector, ask, pause, within};
+use crate::error::{Failure, OpenError};
+use crate::script::Script;
+use crate::{deliver, ids, keys, limits, marks, migrations, quarantine, query};
+use async_trait::async_trait;
+use coupon_app::{
+    CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch, IssuedRecord, KeyRecord, KeyStore,
+    LedgerIdentity, LedgerMark, LedgerMarks, Quarantined, StoreError, StoreTally, WalletFilter,
+};
+use coupon_core::{CouponId, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
+use sqlx::MySql;
+use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
+use sqlx::pool::PoolConnection;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// How a [`MysqlStore`] uses its database.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Most connections at once. Too few make queries wait for each other; too many use up the server's own limit.
+    pub connections: u32,
+    /// How long a query waits for a free connection.
+    pub connection_within: Duration,
+    /// How long a statement waits for a row that somebody else has locked; whole seconds.
+    pub lock_wait: Duration,
+    /// How long the server may take to answer. Longer than `lock_wait`.
+    pub answer_within: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            connection_within: Duration::from_secs(5),
+            lock_wait: Duration::from_secs(5),
+            answer_within: Duration::from_secs(15),
+        }
+    }
+}
+
+/// The store on MySQL or MariaDB. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct MysqlStore {
+    reader: Reader,
+    /// Where all SQL is run: connections belong to the event loop that opened them, and callers live on many.
+    handle: Handle,
+}
+
+/// The way to the database, for the rooms behind the ports.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pool: MySqlPool,
+    answer_within: Duration,
+}
+
+impl MysqlStore {
+    /// Makes or updates the tables. Any number of processes may do so at once.
+    pub async fn migrate(url: &str) -> Result<(), OpenError> {
+        let options = StoreOptions::default();
+        let connector = Connector::new(url, options.lock_wait, options.answer_within)?;
+        migrations::run(&connector).await
+    }
+
+    /// Opens the store, whose tables must be up to date. All SQL is run on the runtime that this is called on.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Self, OpenError> {
+        let connector = Connector::new(url, options.lock_wait, options.answer_within)?;
+        let mut first = connector.connect().await.map_err(migrations::unreachable)?;
+        migrations::check(&mut first).await?;
+        drop(first);
+        let preparing = connector.clone();
+        let pool = MySqlPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(options.connection_within)
+            // One round trip less for each query; a connection that broke meanwhile is replaced, see `ask`.
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let connector = preparing.clone();
+                Box::pin(async move {
+                    let prepared = connector.prepare(connection).await;
+                    prepared.map_err(|failure| sqlx::Error::Configuration(failure.into()))
+                })
+            })
+            .connect_lazy_with(connector.options().clone());
+        Ok(Self {
+            reader: Reader {
+                pool,
+                answer_within: connector.answer_within(),
+            },
+            handle: Handle::current(),
+        })
+    }
+
+    /// The key of the codes: the one already kept, or `fresh`, kept from now on. However many servers start at once,
+    /// they get the same.
+    pub async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
+        self.run(|reader| async move { keys::code_key(&reader, fresh).await })
+            .await
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(&self) {
+        self.reader.pool.close().await;
+    }
+
+    async fn run<T, W>(&self, work: impl FnOnce(Reader) -> W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let task = self.handle.spawn(work(self.reader.clone()));
+        let done = task.await.unwrap_or_else(|lost| Err(lost.into()));
+        Ok(done?)
+    }
+}
+
+impl Reader {
+    /// A connection from the pool.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<MySql>, Failure> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// One round trip on a connection. One that broke does not go back to the pool.
+    pub(crate) async fn ask_on(
+        &self,
+        connection: &mut PoolConnection<MySql>,
+        script: Script,
+    ) -> Result<Vec<Answered>, Failure> {
+        let answered = within(self.answer_within, ask(connection, script)).await;
+        if answered.as_ref().is_err_and(Failure::breaks_connection) {
+            connection.close_on_drop();
+        }
+        answered
+    }
+
+    /// One round trip that may be made twice: a reading, or a single statement that is idempotent.
+    pub(crate) async fn ask(&self, script: impl Fn() -> Script) -> Result<Vec<Answered>, Failure> {
+        let mut attempt = 0;
+        loop {
+            let mut connection = self.connection().await?;
+            let answered = self.ask_on(&mut connection, script()).await;
+            let again = answered
+                .as_ref()
+                .is_err_and(|failure| failure.passes() && !failure.is_duplicate());
+            if !again || attempt + 1 >= limits::MAX_ATTEMPTS {
+                return answered;
+            }
+            drop(connection);
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// One round trip of one statement that may be made twice.
+    pub(crate) async fn ask_one(&self, script: impl Fn() -> Script) -> Result<Answered, Failure> {
+        Ok(self.ask(script).await?.pop().unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl CouponStore for MysqlStore {
+    async fn wallet(&self, user: &UserId, filter: WalletFilter) -> Result<Vec<IssuedCoupon>, StoreError> {
+        let user = user.clone();
+        self.run(|reader| async move { query::wallet(&reader, &user, filter).await })
+            .await
+    }
+
+    async fn issued_coupon(&self, id: IssuedCouponId) -> Result<Option<IssuedCoupon>, StoreError> {
+        self.run(|reader| async move { query::issued_coupon(&reader, id).await })
+            .await
+    }
+
+    async fn issued_coupons(
+        &self,
+        coupon: CouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<IssuedCoupon>, StoreError> {
+        self.run(|reader| async move { query::issued_coupons(&reader, coupon, after, limit).await })
+            .await
+    }
+
+    async fn tally(&self, coupon: CouponId, now: Timestamp) -> Result<StoreTally, StoreError> {
+        self.run(|reader| async move { query::tally(&reader, coupon, now).await })
+            .await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.run(|reader| async move { query::health(&reader).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl KeyStore for MysqlStore {
+    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(|reader| async move { keys::add(&reader, &key).await })
+            .await
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.run(|reader| async move { keys::all(&reader).await }).await
+    }
+
+    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
+        let id: Box<str> = id.into();
+        self.run(|reader| async move { keys::revoke(&reader, &id, at).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for MysqlStore {
+    async fn deliver(&self, deliveries: &[Delivery]) -> Result<Delivered, StoreError> {
+        let deliveries = deliveries.to_vec();
+        self.run(|reader| async move { deliver::deliver(&reader, &deliveries).await })
+            .await
+    }
+
+    async fn quarantine(&self, after: u64, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        self.run(|reader| async move { quarantine::page(&reader, after, limit).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl CouponIds for MysqlStore {
+    async fn next_id(&self) -> Result<Option<CouponId>, StoreError> {
+        self.run(|reader| async move { ids::next(&reader).await }).await
+    }
+}
+
+#[async_trait]
+impl LedgerMarks for MysqlStore {
+    async fn mark(&self, coupon: CouponId) -> Result<Option<LedgerMark>, StoreError> {
+        self.run(|reader| async move { marks::mark(&reader, coupon).await })
+            .await
+    }
+
+    async fn note_identity(
+        &self,
+        coupon: CouponId,
+        epoch: Epoch,
+        identity: &LedgerIdentity,
+    ) -> Result<bool, StoreError> {
+        let identity = identity.clone();
+        self.run(|reader| async move { marks::note_identity(&reader, coupon, epoch, &identity).await })
+            .await
+    }
+
+    async fn raise_epoch(
+        &self,
+        coupon: CouponId,
+        from: Epoch,
+        highest: u32,
+    ) -> Result<Option<LedgerMark>, StoreError> {
+        self.run(|reader| async move { marks::raise_epoch(&reader, coupon, from, highest).await })
+            .await
+    }
+
+    async fn records(
+        &self,
+        coupon: CouponId,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<IssuedRecord>, StoreError> {
+        self.run(|reader| async move { marks::records(&reader, coupon, after, limit).await })
+            .await
+    }
+}

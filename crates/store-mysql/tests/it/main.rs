@@ -1,0 +1,16 @@
+//! The store and the ledger on real MySQL and MariaDB servers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: what fails here fails the test"
+)]
+
+mod contract;
+mod faults;
+mod fences;
+mod outside;
+mod rig;
+mod servers;
+mod settings;
+mod tables;
