@@ -41,7 +41,7 @@ pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
 async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
     let mut script = Script::new();
     script
-        .statement("SELECT GET_LOCK(CONCAT('firstcome ', SHA1(DATABASE())), ")
+        .statement("SELECT GET_LOCK(CONCAT('firstcome ', LEFT(SHA2(DATABASE(), 256), 48)), ")
         .number(limits::MIGRATION_WAIT_S)
         .sql(")");
     let answered = ask(connection, script).await?;
@@ -103,8 +103,9 @@ async fn version(connection: &mut MySqlConnection) -> Result<i64, OpenError> {
 }
 
 pub(crate) fn unreachable(failure: Failure) -> OpenError {
-    match failure {
-        Failure::Database(error) => OpenError::Unreachable(error),
-        other => OpenError::Unreadable(other),
+    if let Failure::Database(error) = failure {
+        OpenError::Unreachable(error)
+    } else {
+        OpenError::Unreadable(failure)
     }
 }
