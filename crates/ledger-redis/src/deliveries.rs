@@ -9,7 +9,7 @@ use crate::limits::{
 };
 use crate::link::Link;
 use crate::options::RedisOptions;
-use crate::reply::{Fields, array, pairs, small};
+use crate::reply::{self, Fields, array, small};
 use crate::scripts::{Script, Scripts};
 use crate::streams::{self, Raw};
 use async_trait::async_trait;
@@ -52,6 +52,9 @@ pub struct DeadLetter {
     /// The delivery, if it can be read.
     pub delivery: Option<Delivery>,
 }
+
+/// What was taken.
+type Deliveries = Vec<(Ticket, Delivery)>;
 
 /// What is known of one coupon's stream.
 #[derive(Clone, Debug)]
@@ -173,7 +176,7 @@ impl DeliverySource for RedisDeliveries {
 }
 
 impl Source {
-    async fn next(&self, max_records: usize) -> Result<Vec<(Ticket, Delivery)>, RedisTrouble> {
+    async fn next(&self, max_records: usize) -> Result<Deliveries, RedisTrouble> {
         let give_up_at = Instant::now() + LONGEST_WAIT;
         // One at a time: two callers of one worker would only take turns at the same connection.
         let mut found = self.found.lock().await;
@@ -198,7 +201,7 @@ impl Source {
                 let reading = before
                     .into_iter()
                     .map(async |(id, stream)| self.take(id, stream).await);
-                let read: Vec<(CouponId, Stream, Vec<(Ticket, Delivery)>)> =
+                let read: Vec<(CouponId, Stream, Deliveries)> =
                     stream::iter(reading).buffered(MAX_CALLS).try_collect().await?;
                 for (id, stream, deliveries) in read {
                     found.streams.insert(id, stream);
@@ -255,7 +258,7 @@ impl Source {
         &self,
         coupon: CouponId,
         mut stream: Stream,
-    ) -> Result<(CouponId, Stream, Vec<(Ticket, Delivery)>), RedisTrouble> {
+    ) -> Result<(CouponId, Stream, Deliveries), RedisTrouble> {
         let now = Instant::now();
         let mut entries = Vec::new();
         if !stream.has_group {
@@ -344,16 +347,7 @@ impl Source {
 
     async fn read(&self, coupon: CouponId) -> Result<Vec<Raw>, RedisTrouble> {
         let read = self.read_command(coupon);
-        let streams = self.link.send(&read).await?;
-        // A map of streams to entries, or an array of pairs of them, or nothing.
-        let entries = match streams {
-            Value::Array(streams) => match streams.into_iter().next() {
-                Some(stream) => array(stream)?.into_iter().nth(1),
-                None => None,
-            },
-            other => pairs(other)?.into_iter().next().map(|(_, entries)| entries),
-        };
-        entries.map_or_else(|| Ok(Vec::new()), Raw::list)
+        Raw::list(reply::entries_of_one(self.link.send(&read).await?)?)
     }
 
     fn read_command(&self, coupon: CouponId) -> Cmd {
@@ -433,10 +427,7 @@ impl Source {
         let said = self.call(&self.scripts.backlog, &keys, &[group, b"0"]).await?;
         let mut fields = Fields::of(said)?;
         let (waiting, in_hand) = (fields.small()?, fields.small()?);
-        let oldest = match fields.value()? {
-            Value::Array(flat) => streams::fields(Value::Array(flat))?,
-            _ => Vec::new(),
-        };
+        let oldest = streams::fields(reply::pairs_if_any(fields.value()?)?)?;
         let now = crate::facts::instant(&fields.text()?)?;
         let set_aside = fields.small()?;
         let raw = Raw {

@@ -377,6 +377,11 @@ fn told_when_it_ends(gone: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), 
 fn unreached(trouble: RedisTrouble) -> RedisTrouble {
     match trouble {
         RedisTrouble::Unanswered(error) => RedisTrouble::Unreachable(error),
-        other => other,
+        other @ (RedisTrouble::Unreachable(_)
+        | RedisTrouble::Refused(_)
+        | RedisTrouble::Nonsense(_)
+        | RedisTrouble::Doubt(_)
+        | RedisTrouble::Overtaken(_)
+        | RedisTrouble::Store(_)) => other,
     }
 }
