@@ -18,3 +18,4 @@ mod outbox;
 mod rig;
 mod sale;
 mod servers;
+mod tls;
