@@ -195,22 +195,32 @@ impl Source {
             due.sort_by_key(|id| found.streams[id].next_at);
             let mut taken = Vec::new();
             let mut records = 0;
+            let mut trouble = None;
             for some in due.chunks(MAX_CALLS) {
                 let before: Vec<(CouponId, Stream)> =
                     some.iter().map(|id| (*id, found.streams[id].clone())).collect();
                 let reading = before
                     .into_iter()
                     .map(async |(id, stream)| self.take(id, stream).await);
-                let read: Vec<(CouponId, Stream, Deliveries)> =
-                    stream::iter(reading).buffered(MAX_CALLS).try_collect().await?;
-                for (id, stream, deliveries) in read {
-                    found.streams.insert(id, stream);
-                    records += deliveries.iter().map(|(_, it)| it.records.len()).sum::<usize>();
-                    taken.extend(deliveries);
+                let read: Vec<Result<(CouponId, Stream, Deliveries), RedisTrouble>> =
+                    stream::iter(reading).buffered(MAX_CALLS).collect().await;
+                for read in read {
+                    match read {
+                        Ok((id, stream, deliveries)) => {
+                            found.streams.insert(id, stream);
+                            records += deliveries.iter().map(|(_, it)| it.records.len()).sum::<usize>();
+                            taken.extend(deliveries);
+                        }
+                        Err(one) => trouble = Some(one),
+                    }
                 }
-                if records >= max_records {
+                if records >= max_records || trouble.is_some() {
                     break;
                 }
+            }
+            // What was taken is handed out; the trouble is still there when the next is asked for.
+            if let Some(trouble) = trouble.filter(|_| taken.is_empty()) {
+                return Err(trouble);
             }
             if !taken.is_empty() || Instant::now() >= give_up_at {
                 return Ok(taken);
@@ -293,7 +303,13 @@ impl Source {
                     let entry = raw.id;
                     taken.push((Ticket { coupon, entry }, delivery));
                 }
-                Err(unreadable) => self.set_aside(coupon, &raw.id, &unreadable.to_string()).await?,
+                Err(unreadable) => {
+                    let set_aside = self.set_aside(coupon, &raw.id, &unreadable.to_string()).await;
+                    if let Err(trouble) = set_aside {
+                        // It stays in hand, and is tried again when it is claimed.
+                        tracing::warn!(%coupon, entry = %raw.id, %trouble, "an entry could not be set aside");
+                    }
+                }
             }
         }
         Ok((coupon, stream, taken))
