@@ -41,7 +41,7 @@ pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {
 async fn lock(connection: &mut MySqlConnection) -> Result<(), Failure> {
     let mut script = Script::new();
     script
-        .statement("SELECT GET_LOCK(CONCAT('firstcome ', SHA1(DATABASE())), ")
+        .statement("SELECT GET_LOCK(CONCAT('firstcome ', LEFT(SHA2(DATABASE(), 256), 48)), ")
         .number(limits::MIGRATION_WAIT_S)
         .sql(")");
     let answered = ask(connection, script).await?;
