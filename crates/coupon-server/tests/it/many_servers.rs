@@ -136,7 +136,7 @@ fn a_change_and_a_key_made_at_one_server_count_at_the_other() {
         let (status, refused) = there.issue(&coupon, "alice");
         assert_eq!(
             (status, &refused["code"]),
-            (StatusCode::CONFLICT, &json!("paused")),
+            (StatusCode::FORBIDDEN, &json!("paused")),
             "{refused}"
         );
     }
