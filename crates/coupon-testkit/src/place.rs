@@ -55,6 +55,14 @@ pub(crate) const MYSQL: Component = Component {
     impostor: Some("MariaDB"),
 };
 
+/// What Redis's own figures are measured with.
+pub(crate) const REDIS_BENCHMARK: Component = Component {
+    program: "redis-benchmark",
+    variable: "FIRSTCOME_TEST_REDIS_BENCHMARK",
+    address: None,
+    impostor: None,
+};
+
 /// A directory of libraries and no program: it is started by Java.
 pub(crate) const KAFKA: Component = Component {
     program: "kafka",
@@ -137,7 +145,7 @@ impl Component {
                     self.variable
                 )
             },
-            |told| told.trim().to_owned(),
+            |told| format!("{}; `cargo xtask servers` tries again", told.trim()),
         );
         ServerError::Absent {
             component: self.program,

@@ -222,6 +222,15 @@ impl Redis {
         format!("redis://{}127.0.0.1:{}", user.unwrap_or_default(), self.port)
     }
 
+    /// The program `redis-benchmark`, which comes with Redis: whoever compares with its figures starts it.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Absent`] if there is none.
+    pub fn benchmark() -> Result<PathBuf, ServerError> {
+        place::REDIS_BENCHMARK.find()
+    }
+
     /// On which it listens, the same after a restart.
     pub fn port(&self) -> u16 {
         self.port

@@ -7,12 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use crate::error::ServerError;
 use crate::limits;
 use crate::wait::wait_until;
-use crate::watchdog::Watched;
+use crate::watchdog::Watchdog;
 
 /// One server of ours, running or not.
 #[derive(Debug)]
@@ -20,17 +19,16 @@ pub(crate) struct Server {
     component: &'static str,
     program: PathBuf,
     arguments: Vec<OsString>,
-    // Before the directory: fields are dropped in this order, and the server writes there until its end.
-    running: Option<Watched>,
-    scratch: TempDir,
+    watchdog: Watchdog,
 }
 
 impl Server {
     /// Not running yet.
     pub(crate) fn new(component: &'static str, program: PathBuf) -> Result<Self, ServerError> {
-        let scratch = tempfile::Builder::new()
+        let watchdog = tempfile::Builder::new()
             .prefix("firstcome-test-")
             .tempdir()
+            .and_then(Watchdog::over)
             .map_err(|source| ServerError::Prepare {
                 component,
                 what: "a scratch directory".to_owned(),
@@ -40,8 +38,7 @@ impl Server {
             component,
             program,
             arguments: Vec::new(),
-            running: None,
-            scratch,
+            watchdog,
         };
         server.prepare("the data directory", fs::create_dir_all(server.data_dir()))?;
         Ok(server)
@@ -52,15 +49,15 @@ impl Server {
     }
 
     pub(crate) fn scratch(&self) -> &Path {
-        self.scratch.path()
+        self.watchdog.scratch()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.scratch.path().join("data")
+        self.watchdog.scratch().join("data")
     }
 
     pub(crate) fn log(&self) -> PathBuf {
-        self.scratch.path().join("log")
+        self.watchdog.scratch().join("log")
     }
 
     pub(crate) fn set_arguments(&mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
@@ -68,28 +65,23 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.running.as_ref().map(Watched::pid)
+        let server = self.watchdog.server()?;
+        Some(server.as_raw_nonzero().get().unsigned_abs())
     }
 
-    /// Starts the program and waits until `ready` says that it answers.
+    /// Starts the program and waits until `ready` says that it answers. One that runs is killed first.
     pub(crate) fn launch(&mut self, mut ready: impl FnMut() -> bool) -> Result<(), ServerError> {
-        self.kill9();
-        let started = Watched::start(&self.program, &self.arguments, &self.log(), self.scratch.path());
-        let watched = started.map_err(|source| ServerError::Prepare {
-            component: self.component,
-            what: format!("starting {}", self.program.display()),
-            source,
-        })?;
+        let started = self.watchdog.start(&self.program, &self.arguments);
+        self.prepare("starting it", started)?;
         let mut ended = false;
         let answered = wait_until(limits::START, || {
-            ended = !watched.is_alive();
+            ended = !self.watchdog.is_alive();
             ended || ready()
         });
         if answered && !ended {
-            self.running = Some(watched);
             return Ok(());
         }
-        watched.kill();
+        self.watchdog.kill();
         Err(self.failed(if ended {
             "it ended"
         } else {
@@ -111,20 +103,16 @@ impl Server {
 
     /// kill -9; returns when the process is gone. Nothing happens if it already is.
     pub(crate) fn kill9(&mut self) {
-        if let Some(watched) = self.running.take() {
-            watched.kill();
-        }
+        self.watchdog.kill();
     }
 
     /// Asks the server to end in order, and kills it if it does not.
     pub(crate) fn stop(&mut self) {
-        if let Some(watched) = self.running.take() {
-            // It may have ended by itself; then there is nobody to ask.
-            if watched.signal(Signal::TERM).is_ok() {
-                wait_until(limits::STOP, || !watched.is_alive());
-            }
-            watched.kill();
+        // If it does not run there is nobody to ask.
+        if self.watchdog.signal(Signal::TERM).is_ok() {
+            wait_until(limits::STOP, || !self.watchdog.is_alive());
         }
+        self.watchdog.kill();
     }
 
     /// The process stands still, its connections stay open.
@@ -137,11 +125,7 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), ServerError> {
-        let sent = match &self.running {
-            Some(watched) => watched.signal(signal),
-            None => Err(io::Error::other("it is not running")),
-        };
-        sent.map_err(|source| ServerError::Talk {
+        self.watchdog.signal(signal).map_err(|source| ServerError::Talk {
             component: self.component,
             source,
         })

@@ -251,6 +251,7 @@ fn configuration(home: &Path) -> String {
          Dir::Cache \"{home}/cache\";\n\
          APT::Sandbox::User \"root\";\n\
          APT::Get::List-Cleanup \"true\";\n\
+         APT::Update::Error-Mode \"any\";\n\
          Acquire::Languages \"none\";\n\
          Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
          Acquire::Retries \"3\";\n\

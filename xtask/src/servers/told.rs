@@ -9,8 +9,8 @@ use crate::process;
 
 /// How long one call may take: tens of megabytes over a slow line.
 const LIMIT: Duration = Duration::from_secs(900);
-/// So many of the reasons are passed on.
-const MOST_REASONS: usize = 3;
+/// So many characters of a reason are passed on: it stands behind every test that is skipped.
+const LONGEST_REASON: usize = 160;
 /// How lines begin that give a reason: apt's, dpkg's, Maven's.
 const MARKS: &[&str] = &["E: ", "dpkg: error: ", "[ERROR] "];
 
@@ -23,18 +23,14 @@ pub(super) fn told(command: Command, what: &str) -> anyhow::Result<()> {
     if finished.success() {
         return Ok(());
     }
-    let reasons: Vec<&str> = said
+    // The first reason is the cause; the rest follow from it.
+    let reason = said
         .iter()
-        .filter_map(|line| MARKS.iter().find_map(|mark| line.strip_prefix(mark)))
-        .filter(|reason| !reason.is_empty())
-        .take(MOST_REASONS)
-        .collect();
-    let last = said.last().map(String::as_str).unwrap_or_default();
-    let why = if reasons.is_empty() {
-        last.to_owned()
-    } else {
-        reasons.join(" ")
-    };
+        .find_map(|line| MARKS.iter().find_map(|mark| line.strip_prefix(mark)))
+        .or(said.last().map(String::as_str))
+        .unwrap_or_default();
+    let why: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let why: String = why.chars().take(LONGEST_REASON).collect();
     bail!("{what}: {} ({why})", finished.ending())
 }
 
@@ -47,7 +43,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args([
             "-c",
-            "echo reading; echo 'E: Unable to locate package x' >&2; exit 100",
+            "echo reading; echo 'E: Unable to  locate package x' >&2; echo E: more; exit 100",
         ]);
         let error = told(command, "apt-get install x").unwrap_err().to_string();
         assert_eq!(

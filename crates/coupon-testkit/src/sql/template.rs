@@ -41,13 +41,13 @@ pub(super) fn of(
     let locked = flock(&lock, FlockOperation::LockExclusive).map_err(io::Error::from);
     maker.prepare("the template's lock", locked)?;
     if !template.is_dir() {
-        let unfinished = home.join(format!("{name}.unfinished"));
-        if unfinished.exists() {
-            maker.prepare("an unfinished template", fs::remove_dir_all(&unfinished))?;
-        }
-        maker.prepare("a template's directory", fs::create_dir(&unfinished))?;
-        maker.install(&unfinished)?;
-        maker.prepare("the finished template", fs::rename(&unfinished, &template))?;
+        // One that this is left of was killed; its server may still be writing there, so the name is a new one.
+        let unfinished = tempfile::Builder::new().prefix("unfinished-").tempdir_in(&home);
+        let unfinished = maker.prepare("a template's directory", unfinished)?;
+        let data = unfinished.path().join("data");
+        maker.prepare("a template's directory", fs::create_dir(&data))?;
+        maker.install(&data)?;
+        maker.prepare("the finished template", fs::rename(&data, &template))?;
     }
     Ok(template)
 }

@@ -78,8 +78,12 @@ fn a_process_that_ends_badly() {
     let Some(role) = std::env::var_os(ROLE) else {
         return;
     };
-    let redis = Redis::start(&RedisOptions::default()).unwrap();
-    Traces::of(&redis).tell();
+    let mut redis = Redis::start(&RedisOptions::default()).unwrap();
+    let traces = Traces::of(&redis);
+    if role == "wait-between" {
+        redis.kill9();
+    }
+    traces.tell();
     match role.to_str() {
         // Nobody drops it, as nobody drops what all tests share.
         Some("exit") => std::process::exit(0),
@@ -135,6 +139,19 @@ fn a_killed_process_leaves_nothing() {
     let mut child = act("wait");
     let traces = Traces::read(&mut child);
     assert!(traces.are_there());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(wait_until(LIMIT, || traces.are_gone()));
+}
+
+#[test]
+fn a_process_killed_while_its_server_is_down_leaves_nothing() {
+    if !redis_is_here() {
+        return;
+    }
+    let mut child = act("wait-between");
+    let traces = Traces::read(&mut child);
+    assert!(Path::new(&traces.scratch).exists());
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(wait_until(LIMIT, || traces.are_gone()));

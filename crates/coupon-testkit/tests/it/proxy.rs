@@ -216,15 +216,21 @@ fn commit_without_an_answer(engine: SqlEngine, loss: Loss) {
 }
 
 #[test]
-fn a_commit_whose_answer_is_lost_has_happened() {
-    for engine in [SqlEngine::MariaDb, SqlEngine::MySql] {
-        commit_without_an_answer(engine, Loss::Answer);
-    }
+fn on_mariadb_a_commit_whose_answer_is_lost_has_happened() {
+    commit_without_an_answer(SqlEngine::MariaDb, Loss::Answer);
 }
 
 #[test]
-fn a_commit_that_is_lost_has_not_happened() {
-    for engine in [SqlEngine::MariaDb, SqlEngine::MySql] {
-        commit_without_an_answer(engine, Loss::Request);
-    }
+fn on_mysql_a_commit_whose_answer_is_lost_has_happened() {
+    commit_without_an_answer(SqlEngine::MySql, Loss::Answer);
+}
+
+#[test]
+fn on_mariadb_a_commit_that_is_lost_has_not_happened() {
+    commit_without_an_answer(SqlEngine::MariaDb, Loss::Request);
+}
+
+#[test]
+fn on_mysql_a_commit_that_is_lost_has_not_happened() {
+    commit_without_an_answer(SqlEngine::MySql, Loss::Request);
 }

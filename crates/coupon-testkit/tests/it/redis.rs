@@ -145,3 +145,17 @@ fn a_refused_command_is_told_in_the_servers_words() {
     assert!(matches!(error, ServerError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("wrong number of arguments"), "{error}");
 }
+
+#[test]
+fn the_benchmark_of_redis_comes_with_it() {
+    let Some(redis) = start(&RedisOptions::default()) else {
+        return;
+    };
+    let port = redis.port().to_string();
+    let output = std::process::Command::new(Redis::benchmark().unwrap())
+        .args(["-h", "127.0.0.1", "-p", &port, "-n", "100", "-t", "set", "--csv"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\"SET\""), "{said}");
+}
