@@ -58,7 +58,9 @@ pub(crate) fn check(checkout: &Checkout) -> anyhow::Result<Report> {
     let lock = std::fs::read_to_string(checkout.root().join("Cargo.lock")).context("Cargo.lock")?;
     let entries: Vec<Entry> = metadata.packages.iter().map(Entry::of).collect();
     let mut errors = policy.errors(&entries);
-    errors.extend(policy.banned_in_lock(&lock));
+    let banned = policy.banned_in_lock(&lock).into_iter();
+    let used = banned.filter(|banned| is_used(checkout, &banned.name));
+    errors.extend(used.map(Banned::error));
     let mut looked_at = counted(entries.len(), "package");
     if let Some(found) = cargo_deny(checkout)? {
         errors.extend(found);
@@ -115,7 +117,7 @@ impl Policy {
     }
 
     /// The lock file names the packages of every platform, not only this one.
-    fn banned_in_lock(&self, lock: &str) -> Vec<String> {
+    fn banned_in_lock(&self, lock: &str) -> Vec<&Banned> {
         self.bans
             .deny
             .iter()
@@ -123,9 +125,37 @@ impl Policy {
                 lock.lines()
                     .any(|line| line == format!("name = \"{}\"", banned.name))
             })
-            .map(|banned| format!("{} is in the tree: {}", banned.name, banned.reason))
             .collect()
     }
+}
+
+impl Banned {
+    fn error(&self) -> String {
+        format!("{} is in the tree: {}", self.name, self.reason)
+    }
+}
+
+/// Whether any feature of ours, on any platform, brings a crate that the lock file names. It also names what another
+/// crate would only configure if it were there (`ring?/alloc`). If that cannot be found out, it counts as used.
+fn is_used(checkout: &Checkout, name: &str) -> bool {
+    let tree = checkout
+        .cargo()
+        .args([
+            "tree",
+            "--workspace",
+            "--all-features",
+            "--target",
+            "all",
+            "--edges",
+            "all",
+            "--invert",
+            name,
+        ])
+        .stderr(Stdio::null())
+        .output();
+    tree.map_or(true, |tree| {
+        !tree.status.success() || !tree.stdout.trim_ascii().is_empty()
+    })
 }
 
 /// What cargo-deny has to say, if it is here. Advisories are left out: they need the network.

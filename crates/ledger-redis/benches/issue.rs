@@ -95,13 +95,13 @@ async fn create(ledger: &RedisLedger) -> CouponId {
     };
     let create = order(None, Command::Create(Box::new(wanted)));
     let mut replies = commit(ledger, vec![Request::Command(Box::new(create))]).await;
-    match replies.remove(0) {
-        Reply::Command(outcome) => match *outcome {
-            CommandOutcome::Done { coupon, .. } => coupon.id,
-            refused => unreachable!("{refused:?}"),
-        },
-        other => unreachable!("{other:?}"),
-    }
+    let Reply::Command(outcome) = replies.remove(0) else {
+        unreachable!("a command is answered as one")
+    };
+    let CommandOutcome::Done { coupon, .. } = *outcome else {
+        unreachable!("nothing is wrong with these terms")
+    };
+    coupon.id
 }
 
 async fn batches(redis: &Redis, ids: &Arc<Ids>, users: usize, batch: usize, without_stream: bool) -> f64 {

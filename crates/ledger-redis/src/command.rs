@@ -5,7 +5,7 @@ use crate::engine::{Engine, Said};
 use crate::error::RedisTrouble;
 use crate::facts::{self, Head, instant, optional_instant};
 use crate::limits::{MAX_COMMAND_TRIES, MAX_COUPON_TOKENS, POINTER_LIFE};
-use crate::reply::{Fields, text};
+use crate::reply::{Fields, optional, text};
 use coupon_app::limits::COMMAND_TOKEN_LIFE_US;
 use coupon_app::{CommandOutcome, CommandRequest, CommandToken, LedgerError};
 use coupon_core::{
@@ -249,15 +249,12 @@ impl Engine {
     async fn pointed(&self, token: CommandToken) -> Result<Option<CouponId>, RedisTrouble> {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.pointer(token.scope));
-        match self.link.send(&get).await? {
-            redis::Value::Nil => Ok(None),
-            id => {
-                let id = crate::reply::small(id)?;
-                let id =
-                    CouponId::new(id).map_err(|_refused| RedisTrouble::Nonsense("a token points nowhere"))?;
-                Ok(Some(id))
-            }
-        }
+        let Some(id) = optional(self.link.send(&get).await?) else {
+            return Ok(None);
+        };
+        let id = CouponId::new(crate::reply::small(id)?);
+        id.map(Some)
+            .map_err(|_refused| RedisTrouble::Nonsense("a token points nowhere"))
     }
 
     /// Points a token from where it was seen to point to a coupon; `false` when somebody else has pointed it.

@@ -9,7 +9,7 @@ use crate::limits::{
 };
 use crate::link::Link;
 use crate::options::RedisOptions;
-use crate::reply::{Fields, array, pairs, small};
+use crate::reply::{self, Fields, array, small};
 use crate::scripts::{Script, Scripts};
 use crate::streams::{self, Raw};
 use async_trait::async_trait;
@@ -52,6 +52,9 @@ pub struct DeadLetter {
     /// The delivery, if it can be read.
     pub delivery: Option<Delivery>,
 }
+
+/// What was taken.
+type Deliveries = Vec<(Ticket, Delivery)>;
 
 /// What is known of one coupon's stream.
 #[derive(Clone, Debug)]
@@ -173,7 +176,7 @@ impl DeliverySource for RedisDeliveries {
 }
 
 impl Source {
-    async fn next(&self, max_records: usize) -> Result<Vec<(Ticket, Delivery)>, RedisTrouble> {
+    async fn next(&self, max_records: usize) -> Result<Deliveries, RedisTrouble> {
         let give_up_at = Instant::now() + LONGEST_WAIT;
         // One at a time: two callers of one worker would only take turns at the same connection.
         let mut found = self.found.lock().await;
@@ -192,22 +195,32 @@ impl Source {
             due.sort_by_key(|id| found.streams[id].next_at);
             let mut taken = Vec::new();
             let mut records = 0;
+            let mut trouble = None;
             for some in due.chunks(MAX_CALLS) {
                 let before: Vec<(CouponId, Stream)> =
                     some.iter().map(|id| (*id, found.streams[id].clone())).collect();
                 let reading = before
                     .into_iter()
                     .map(async |(id, stream)| self.take(id, stream).await);
-                let read: Vec<(CouponId, Stream, Vec<(Ticket, Delivery)>)> =
-                    stream::iter(reading).buffered(MAX_CALLS).try_collect().await?;
-                for (id, stream, deliveries) in read {
-                    found.streams.insert(id, stream);
-                    records += deliveries.iter().map(|(_, it)| it.records.len()).sum::<usize>();
-                    taken.extend(deliveries);
+                let read: Vec<Result<(CouponId, Stream, Deliveries), RedisTrouble>> =
+                    stream::iter(reading).buffered(MAX_CALLS).collect().await;
+                for read in read {
+                    match read {
+                        Ok((id, stream, deliveries)) => {
+                            found.streams.insert(id, stream);
+                            records += deliveries.iter().map(|(_, it)| it.records.len()).sum::<usize>();
+                            taken.extend(deliveries);
+                        }
+                        Err(one) => trouble = Some(one),
+                    }
                 }
-                if records >= max_records {
+                if records >= max_records || trouble.is_some() {
                     break;
                 }
+            }
+            // What was taken is handed out; the trouble is still there when the next is asked for.
+            if let Some(trouble) = trouble.filter(|_| taken.is_empty()) {
+                return Err(trouble);
             }
             if !taken.is_empty() || Instant::now() >= give_up_at {
                 return Ok(taken);
@@ -255,7 +268,7 @@ impl Source {
         &self,
         coupon: CouponId,
         mut stream: Stream,
-    ) -> Result<(CouponId, Stream, Vec<(Ticket, Delivery)>), RedisTrouble> {
+    ) -> Result<(CouponId, Stream, Deliveries), RedisTrouble> {
         let now = Instant::now();
         let mut entries = Vec::new();
         if !stream.has_group {
@@ -290,7 +303,13 @@ impl Source {
                     let entry = raw.id;
                     taken.push((Ticket { coupon, entry }, delivery));
                 }
-                Err(unreadable) => self.set_aside(coupon, &raw.id, &unreadable.to_string()).await?,
+                Err(unreadable) => {
+                    let set_aside = self.set_aside(coupon, &raw.id, &unreadable.to_string()).await;
+                    if let Err(trouble) = set_aside {
+                        // It stays in hand, and is tried again when it is claimed.
+                        tracing::warn!(%coupon, entry = %raw.id, %trouble, "an entry could not be set aside");
+                    }
+                }
             }
         }
         Ok((coupon, stream, taken))
@@ -344,16 +363,7 @@ impl Source {
 
     async fn read(&self, coupon: CouponId) -> Result<Vec<Raw>, RedisTrouble> {
         let read = self.read_command(coupon);
-        let streams = self.link.send(&read).await?;
-        // A map of streams to entries, or an array of pairs of them, or nothing.
-        let entries = match streams {
-            Value::Array(streams) => match streams.into_iter().next() {
-                Some(stream) => array(stream)?.into_iter().nth(1),
-                None => None,
-            },
-            other => pairs(other)?.into_iter().next().map(|(_, entries)| entries),
-        };
-        entries.map_or_else(|| Ok(Vec::new()), Raw::list)
+        Raw::list(reply::entries_of_one(self.link.send(&read).await?)?)
     }
 
     fn read_command(&self, coupon: CouponId) -> Cmd {
@@ -433,10 +443,7 @@ impl Source {
         let said = self.call(&self.scripts.backlog, &keys, &[group, b"0"]).await?;
         let mut fields = Fields::of(said)?;
         let (waiting, in_hand) = (fields.small()?, fields.small()?);
-        let oldest = match fields.value()? {
-            Value::Array(flat) => streams::fields(Value::Array(flat))?,
-            _ => Vec::new(),
-        };
+        let oldest = streams::fields(reply::pairs_if_any(fields.value()?)?)?;
         let now = crate::facts::instant(&fields.text()?)?;
         let set_aside = fields.small()?;
         let raw = Raw {

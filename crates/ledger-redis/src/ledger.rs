@@ -156,7 +156,8 @@ impl IssueLedger for RedisLedger {
         if self.engine.closed.load(Ordering::Acquire) {
             return Health::NotReady("closed".to_owned());
         }
-        self.engine.link.trouble().map_or(Health::Ready, Health::NotReady)
+        let why_not = self.engine.link.why_not_ready();
+        why_not.map_or(Health::Ready, Health::NotReady)
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

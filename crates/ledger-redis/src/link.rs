@@ -45,7 +45,9 @@ impl Wire {
             To::Cluster(connection) => connection.clone().req_packed_command(command).await,
         };
         replied.and_then(Value::extract_error).map_err(|error| {
-            if error.is_io_error() || error.is_unrecoverable_error() {
+            // A master that became a replica: there may be another one to be found.
+            let demoted = error.code() == Some("READONLY");
+            if error.is_io_error() || error.is_unrecoverable_error() || demoted {
                 self.gone.store(true, Ordering::Release);
             }
             RedisTrouble::of_a_call(error)
@@ -90,6 +92,8 @@ pub(crate) struct Link {
     wire: tokio::sync::Mutex<Option<Wire>>,
     /// Why nothing may be decided; empty when everything is well.
     weak: Mutex<Vec<String>>,
+    /// Why the last attempt to connect failed, until one succeeds.
+    unreachable: Mutex<Option<String>>,
     sighting: watch::Sender<Option<Sighting>>,
 }
 
@@ -102,6 +106,7 @@ impl Link {
             judges,
             wire: tokio::sync::Mutex::new(None),
             weak: Mutex::new(Vec::new()),
+            unreachable: Mutex::new(None),
             sighting,
         }
     }
@@ -139,6 +144,16 @@ impl Link {
         (!weak.is_empty()).then(|| weak.join("; "))
     }
 
+    /// Why nothing can be decided as far as is known, for operators. Whether there is a connection is tried again
+    /// with every call, so that alone does not close the gate.
+    pub(crate) fn why_not_ready(&self) -> Option<String> {
+        let unreachable = || {
+            let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+            unreachable.clone()
+        };
+        self.trouble().or_else(unreachable)
+    }
+
     /// The connection; made, and looked at, if there is none.
     pub(crate) async fn wire(&self) -> Result<Wire, RedisTrouble> {
         let mut wire = self.wire.lock().await;
@@ -146,6 +161,15 @@ impl Link {
             return Ok(wire.clone());
         }
         *wire = None;
+        let made = self.make().await;
+        let why = made.as_ref().err().map(ToString::to_string);
+        *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        let made = made?;
+        *wire = Some(made.clone());
+        Ok(made)
+    }
+
+    async fn make(&self) -> Result<Wire, RedisTrouble> {
         let made = self.connect().await?;
         for script in &self.scripts {
             let mut load = redis::cmd("SCRIPT");
@@ -155,7 +179,6 @@ impl Link {
         if self.judges {
             self.examine(&made).await.map_err(unreached)?;
         }
-        *wire = Some(made.clone());
         Ok(made)
     }
 
@@ -377,6 +400,11 @@ fn told_when_it_ends(gone: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), 
 fn unreached(trouble: RedisTrouble) -> RedisTrouble {
     match trouble {
         RedisTrouble::Unanswered(error) => RedisTrouble::Unreachable(error),
-        other => other,
+        other @ (RedisTrouble::Unreachable(_)
+        | RedisTrouble::Refused(_)
+        | RedisTrouble::Nonsense(_)
+        | RedisTrouble::Doubt(_)
+        | RedisTrouble::Overtaken(_)
+        | RedisTrouble::Store(_)) => other,
     }
 }

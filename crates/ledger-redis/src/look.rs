@@ -4,10 +4,9 @@ use crate::engine::{Engine, Said};
 use crate::error::RedisTrouble;
 use crate::limits::MAX_LOOK_POSITIONS;
 use crate::pack;
-use crate::reply::{array, bytes};
+use crate::reply::{array, bytes, optional};
 use coupon_app::{Look, Record, Seen};
 use coupon_core::{Coupon, CouponId, Grant, UserId};
-use redis::Value;
 use std::sync::Arc;
 
 impl Engine {
@@ -27,18 +26,18 @@ impl Engine {
         {
             Said::Standing(_, mut fields) => {
                 let found = array(fields.value()?)?.into_iter();
-                let grant = |value| match value {
-                    Value::Nil => Ok(None),
-                    value => {
-                        let held = pack::held(&bytes(value)?).map_err(|it| RedisTrouble::Nonsense(it.0));
-                        Ok(Some(held?.grant))
-                    }
+                let grant = |value| {
+                    let Some(value) = optional(value) else {
+                        return Ok(None);
+                    };
+                    let held = pack::held(&bytes(value)?).map_err(|it| RedisTrouble::Nonsense(it.0))?;
+                    Ok(Some(held.grant))
                 };
                 found.map(grant).collect::<Result<Vec<_>, RedisTrouble>>()?
             }
             Said::Missing | Said::Deleted => vec![None; users.len()],
             Said::Retired(_) => {
-                let users: Vec<UserId> = users.iter().map(|user| UserId::clone(user)).collect();
+                let users: Vec<UserId> = users.iter().copied().cloned().collect();
                 let held = self.held_on_record(coupon, &users).await?;
                 held.into_iter().map(|held| held.map(|held| held.grant)).collect()
             }

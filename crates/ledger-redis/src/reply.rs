@@ -1,5 +1,10 @@
 //! Taking replies apart.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of values are another crate's, and whatever is not expected is nonsense"
+)]
+
 use crate::error::RedisTrouble;
 use redis::Value;
 
@@ -9,6 +14,37 @@ pub(crate) fn array(value: Value) -> Result<Vec<Value>, RedisTrouble> {
         Value::Array(items) | Value::Set(items) => Ok(items),
         Value::Nil => Ok(Vec::new()),
         _ => Err(RedisTrouble::Nonsense("an array was expected")),
+    }
+}
+
+/// A value, or nothing.
+pub(crate) fn optional(value: Value) -> Option<Value> {
+    match value {
+        Value::Nil => None,
+        value => Some(value),
+    }
+}
+
+/// The entries of the one stream that was read: a map of streams, or an array of pairs, or nothing.
+pub(crate) fn entries_of_one(value: Value) -> Result<Value, RedisTrouble> {
+    match value {
+        Value::Array(streams) => match streams.into_iter().next() {
+            Some(stream) => Ok(array(stream)?.into_iter().nth(1).unwrap_or_default()),
+            None => Ok(Value::Nil),
+        },
+        other => Ok(pairs(other)?
+            .into_iter()
+            .next()
+            .map(|(_, entries)| entries)
+            .unwrap_or_default()),
+    }
+}
+
+/// Names and values, or nothing where an empty text stands for it.
+pub(crate) fn pairs_if_any(value: Value) -> Result<Vec<(Value, Value)>, RedisTrouble> {
+    match value {
+        Value::BulkString(empty) if empty.is_empty() => Ok(Vec::new()),
+        value => pairs(value),
     }
 }
 

@@ -14,7 +14,7 @@ use redis::Value;
 pub(crate) struct Raw {
     pub(crate) id: Box<str>,
     /// Names and values; empty when the entry has been deleted.
-    pub(crate) fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) fields: RawFields,
 }
 
 impl Raw {
@@ -30,7 +30,7 @@ impl Raw {
         };
         Ok(Self {
             id: text(id)?.into(),
-            fields: fields(said)?,
+            fields: fields(pairs(said)?)?,
         })
     }
 
@@ -42,8 +42,11 @@ impl Raw {
 }
 
 /// Names and values of an entry.
-pub(crate) fn fields(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RedisTrouble> {
-    pairs(value)?
+pub(crate) type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Names and values of an entry.
+pub(crate) fn fields(pairs: Vec<(Value, Value)>) -> Result<RawFields, RedisTrouble> {
+    pairs
         .into_iter()
         .map(|(name, value)| Ok((bytes(name)?, bytes(value)?)))
         .collect()

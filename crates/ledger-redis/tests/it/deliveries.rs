@@ -144,7 +144,7 @@ fn entries_leave_the_stream_when_every_group_has_them() {
             "4",
             "what is behind the one in hand stays"
         );
-        feed.done(&[second.clone()]).await.unwrap();
+        feed.done(std::slice::from_ref(&second)).await.unwrap();
         assert_eq!(length(&redis, coupon), "0");
         feed.done(&[second]).await.unwrap();
         // Positions go on, and looks begin after what was removed.

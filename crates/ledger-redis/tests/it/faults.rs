@@ -155,6 +155,9 @@ fn a_master_that_becomes_a_replica_refuses() {
         let nowhere = coupon_testkit::free_port().unwrap().to_string();
         redis.command(&["REPLICAOF", "127.0.0.1", &nowhere]).unwrap();
         assert!(is_unavailable(&one(&opened.ledger, coupon, 2).await));
+        // It was asked and said so; the next call looks at what it has become.
+        assert!(is_unavailable(&one(&opened.ledger, coupon, 2).await));
+        assert!(matches!(opened.ledger.health(), Health::NotReady(why) if why.contains("not a master")));
         let late = rig::open(rig::options(&redis), &Arc::default()).await;
         assert!(matches!(late.ledger.health(), Health::NotReady(why) if why.contains("not a master")));
         assert!(is_unavailable(&one(&late.ledger, coupon, 2).await));
@@ -203,6 +206,7 @@ fn without_a_connection_nothing_happens() {
         // The first call may still find out that the connection has ended.
         one(&opened.ledger, coupon, 1).await.unwrap_err();
         assert!(is_unavailable(&one(&opened.ledger, coupon, 1).await));
+        assert!(matches!(opened.ledger.health(), Health::NotReady(why) if why.contains("cannot be reached")));
         assert!(is_unavailable(
             &super::sale::command(&opened.ledger, Some(coupon), Command::Pause).await
         ));
