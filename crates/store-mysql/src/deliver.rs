@@ -4,7 +4,7 @@
 //! for each other in a circle. Who finds that a coupon is unknown begins again with the row of `meta` locked in front,
 //! so that an issue cannot go to quarantine while the coupon is being written beside it.
 
-use crate::connection::{Answered, pause};
+use crate::connection::Answered;
 use crate::error::Failure;
 use crate::limits;
 use crate::quarantine::{self, Fingerprint};
@@ -47,11 +47,11 @@ pub(crate) async fn deliver(reader: &Reader, deliveries: &[Delivery]) -> Result<
             Err(failure) => failure,
         };
         transaction.roll_back().await;
-        if !failure.passes() || attempt + 1 >= limits::MAX_ATTEMPTS {
+        if !failure.passes() || attempt + 1 >= reader.attempts() {
             return Err(failure);
         }
         drop(connection);
-        tokio::time::sleep(pause(attempt)).await;
+        reader.pause(attempt).await;
         attempt += 1;
     }
 }

@@ -115,18 +115,16 @@ impl Failure {
     /// Whether the connection can no longer be used: it was lost, or an answer may still be on its way.
     pub(crate) fn breaks_connection(&self) -> bool {
         match self {
-            Self::Database(error) => match error {
-                sqlx::Error::Database(_) => matches!(
-                    self.number(),
-                    Some(
-                        number::SHUTTING_DOWN
-                            | number::CONNECTION_KILLED
-                            | number::SESSION_KILLED
-                            | number::UNUSED
-                    )
-                ),
-                _ => true,
-            },
+            Self::Database(sqlx::Error::Database(_)) => matches!(
+                self.number(),
+                Some(
+                    number::SHUTTING_DOWN
+                        | number::CONNECTION_KILLED
+                        | number::SESSION_KILLED
+                        | number::UNUSED
+                )
+            ),
+            Self::Database(_) => true,
             Self::NoAnswer(_) | Self::TaskLost(_) | Self::Damaged(_) => true,
             Self::Json(_)
             | Self::Overtaken(_)

@@ -5,31 +5,36 @@
 //! refusals neither, but from what was read as committed, and no win before COMMIT has been answered.
 
 mod command;
+mod condition;
+mod fenced;
 mod group;
 mod look;
 mod poster;
+mod refresh;
+mod runs;
 mod session;
 mod turns;
 
 pub use turns::{NoTurn, Turn, Turns};
 
-use crate::connection::{Connector, pause};
+use crate::connection::{Connector, Line, pause};
 use crate::error::{Failure, OpenError, indeterminate, unavailable};
-use crate::script::Script;
-use crate::settings::{Declared, Settings, weaknesses};
-use crate::{limits, migrations, row, settings};
+use crate::settings::Declared;
+use crate::{limits, migrations, settings};
 use async_trait::async_trait;
+use condition::Condition;
 use coupon_app::{
     Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, Reason, Reply, Request,
 };
-use coupon_core::{Coupon, CouponId, Timestamp};
+use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};
 use poster::{Poster, Reach};
+use runs::{Run, none, runs, spread};
 use session::{Ended, Session, SessionRules};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -133,38 +138,6 @@ struct Inner {
     /// The fencing token of the turn that was last taken for a coupon.
     tokens: Mutex<HashMap<CouponId, (Turn, u64)>>,
     closed: AtomicBool,
-}
-
-/// Whether the server is configured strongly enough, as last seen.
-#[derive(Debug, Default)]
-struct Condition(Mutex<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// Too weak: nothing is decided.
-    weak: Option<String>,
-    /// Could not be asked: readiness says so, and whoever tries may be luckier.
-    unreachable: Option<String>,
-}
-
-impl Condition {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes what a server says of itself, and refuses one that is too weak.
-    fn judge(&self, settings: &Settings, declared: &Declared) -> Result<(), Failure> {
-        let weak = weaknesses(settings, declared);
-        *self.seen() = Seen {
-            weak: weak.clone(),
-            unreachable: None,
-        };
-        weak.map_or(Ok(()), |weak| Err(Failure::Weak(weak)))
-    }
-
-    fn weak(&self) -> Option<String> {
-        self.seen().weak.clone()
-    }
 }
 
 impl DatabaseLedger {
@@ -389,86 +362,6 @@ impl Inner {
         Ok(prepared.replies)
     }
 
-    async fn attempt_in_turn(
-        &self,
-        session: &mut Session,
-        group: &Group,
-        turns: &dyn Turns,
-    ) -> Result<Vec<Reply>, Trouble> {
-        let no_turn = |cause| Trouble::Nothing(Failure::NoTurn(cause));
-        let turn = turns.take(group.coupon).await.map_err(no_turn)?;
-        let ended = self.attempt_under(session, group, turn).await;
-        if matches!(&ended, Err(Trouble::Nothing(Failure::Fenced))) {
-            self.tokens().remove(&group.coupon);
-            turns.lost(group.coupon, turn).await;
-        }
-        turns.done(group.coupon, turn).await;
-        ended
-    }
-
-    async fn attempt_under(
-        &self,
-        session: &mut Session,
-        group: &Group,
-        turn: Turn,
-    ) -> Result<Vec<Reply>, Trouble> {
-        let token = self
-            .token(session, group.coupon, turn)
-            .await
-            .map_err(Trouble::Nothing)?;
-        let prepared = group.prepare(self, session, Guard::Token(token)).await;
-        let overtaken = matches!(&prepared, Err(Failure::Overtaken(_)));
-        let ended = self.end(session, prepared).await;
-        if overtaken
-            && self
-                .is_fenced(session, group.coupon, token)
-                .await
-                .unwrap_or(false)
-        {
-            return Err(Trouble::Nothing(Failure::Fenced));
-        }
-        ended
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, HashMap<CouponId, (Turn, u64)>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The fencing token of a turn: handed out by the database once for each acquisition.
-    async fn token(&self, session: &mut Session, coupon: CouponId, turn: Turn) -> Result<u64, Failure> {
-        if let Some((taken, token)) = self.tokens().get(&coupon)
-            && *taken == turn
-        {
-            return Ok(*token);
-        }
-        let mut script = Script::new();
-        script
-            .statement("UPDATE coupons SET fence_given = LAST_INSERT_ID(fence_given + 1) WHERE id = ")
-            .number(coupon.get());
-        let answered = session.ask(script).await?;
-        let token = answered
-            .first()
-            .filter(|one| one.affected == 1)
-            .map_or(0, |one| one.last_id);
-        let mut tokens = self.tokens();
-        if tokens.len() >= limits::MAX_REMEMBERED_COUPONS {
-            tokens.clear();
-        }
-        tokens.insert(coupon, (turn, token));
-        Ok(token)
-    }
-
-    /// Whether a later token than this has written.
-    async fn is_fenced(&self, session: &mut Session, coupon: CouponId, token: u64) -> Result<bool, Failure> {
-        let mut script = Script::new();
-        script
-            .statement("SELECT fence FROM coupons WHERE id = ")
-            .number(coupon.get());
-        let answered = session.ask(script).await?;
-        let fence = answered.first().and_then(|one| one.rows.first());
-        Ok(fence.map_or(Ok(0), |found| row::unsigned(found, 0))? > token)
-    }
-
     async fn look(&self, session: &mut Session, looks: &[Look]) -> Result<Vec<Reply>, LedgerError> {
         let mut attempt = 0;
         loop {
@@ -492,7 +385,7 @@ impl Inner {
     async fn check(&self) {
         let condition = &self.rules.condition;
         let checked = async {
-            let mut line = crate::connection::Line::new(self.rules.connector.clone());
+            let mut line = Line::new(self.rules.connector.clone());
             let answered = line.ask(settings::questions()).await?;
             let read = settings::read(&answered)?;
             line.close().await;
@@ -517,124 +410,6 @@ impl Inner {
             Err(failure) => Err(failure),
         }
     }
-
-    /// Posts every coupon as the database has it, on a connection of its own.
-    async fn refresh(&self) -> Result<(), Failure> {
-        let mut line = crate::connection::Line::new(self.rules.connector.clone());
-        let mut after = 0;
-        loop {
-            let mut script = Script::new();
-            script
-                .statement(
-                    "SELECT id, revision, issued, first_issued_at, last_issued_at FROM coupons WHERE id > ",
-                )
-                .number(after)
-                .sql(" ORDER BY id LIMIT ")
-                .number(limits::BOARD_PAGE);
-            let page = line.ask_one(script).await?.rows;
-            let Some(last) = page.last() else { break };
-            after = row::small(last, 0)?;
-            let changed = page
-                .iter()
-                .map(|found| Ok((row::coupon_id(found, 0)?, row::revision(found, 1)?)));
-            let changed: Vec<_> = changed.collect::<Result<_, Failure>>()?;
-            let mut script = Script::new();
-            script.statement("SELECT coupon FROM coupons WHERE id IN (0");
-            for (coupon, _) in changed
-                .iter()
-                .filter(|(coupon, revision)| self.poster.known_revision(*coupon) < *revision)
-            {
-                script.sql(", ").number(coupon.get());
-            }
-            script.sql(")");
-            for found in &line.ask_one(script).await?.rows {
-                self.poster
-                    .post(&Arc::new(row::coupon(&row::text(found, 0)?)?), None);
-            }
-            for found in &page {
-                let Some(coupon) = self.poster.known(row::coupon_id(found, 0)?) else {
-                    continue;
-                };
-                let ends = row::optional_timestamp(found, 3)?.zip(row::optional_timestamp(found, 4)?);
-                let issued = row::small(found, 2)?;
-                let reach = ends.map(
-                    |(first_issued_at, last_issued_at): (Timestamp, Timestamp)| Reach {
-                        issued,
-                        first_issued_at,
-                        last_issued_at,
-                    },
-                );
-                self.poster.post(&coupon, reach);
-            }
-        }
-        line.close().await;
-        Ok(())
-    }
-}
-
-/// Neighbours in a batch that can be decided together.
-enum Run {
-    Issues(Vec<Group>),
-    Command(usize, Box<CommandRequest>),
-    Looks(Vec<usize>, Vec<Look>),
-}
-
-/// Cuts a batch into runs: a command sees everything before it and nothing after it.
-fn runs(requests: &mut Vec<Request>) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    let mut group_of: HashMap<CouponId, usize> = HashMap::new();
-    for (place, request) in requests.drain(..).enumerate() {
-        match request {
-            Request::Issue(request) => {
-                if !matches!(runs.last(), Some(Run::Issues(_))) {
-                    runs.push(Run::Issues(Vec::new()));
-                    group_of.clear();
-                }
-                let Some(Run::Issues(groups)) = runs.last_mut() else {
-                    continue;
-                };
-                let index = *group_of.entry(request.coupon).or_insert_with(|| {
-                    groups.push(Group::of(request.coupon));
-                    groups.len() - 1
-                });
-                groups[index].places.push(place);
-                groups[index].requests.push(request);
-            }
-            Request::Command(request) => runs.push(Run::Command(place, request)),
-            Request::Look(look) => {
-                if !matches!(runs.last(), Some(Run::Looks(..))) {
-                    runs.push(Run::Looks(Vec::new(), Vec::new()));
-                }
-                let Some(Run::Looks(places, looks)) = runs.last_mut() else {
-                    continue;
-                };
-                places.push(place);
-                looks.push(*look);
-            }
-        }
-    }
-    runs
-}
-
-/// Lays the answers of one transaction into their places.
-fn spread(places: &[usize], answered: Result<Vec<Reply>, LedgerError>, answers: &mut [Option<Answer>]) {
-    match answered {
-        Ok(replies) => {
-            for (place, reply) in places.iter().zip(replies) {
-                answers[*place] = Some(Ok(reply));
-            }
-        }
-        Err(error) => {
-            for place in places {
-                answers[*place] = Some(Err(error.clone()));
-            }
-        }
-    }
-}
-
-/// Nobody is answered.
-fn none(requests: &mut Vec<Request>, error: &LedgerError) -> Vec<Answer> {
-    requests.drain(..).map(|_request| Err(error.clone())).collect()
 }
 
 #[async_trait]

@@ -1,12 +1,15 @@
 //! What the store knows of a coupon's state in a shared ledger.
 
 use crate::error::Failure;
+use crate::limits;
 use crate::query::limit_of;
 use crate::row;
+use crate::rows;
 use crate::script::Script;
 use crate::store::Reader;
 use coupon_app::{Epoch, IssuedRecord, LedgerIdentity, LedgerMark};
-use coupon_core::CouponId;
+use coupon_core::{CouponId, Held, UserId};
+use std::collections::HashMap;
 
 fn select(script: &mut Script, coupon: CouponId) {
     script
@@ -121,4 +124,25 @@ pub(crate) async fn records(
         })
     };
     answered.rows.iter().map(record).collect()
+}
+
+/// What these users hold of a coupon, in the order asked.
+pub(crate) async fn held(
+    reader: &Reader,
+    coupon: CouponId,
+    users: &[UserId],
+) -> Result<Vec<Option<Held>>, Failure> {
+    let mut found: HashMap<UserId, Held> = HashMap::new();
+    for chunk in users.chunks(limits::MAX_ASKED_USERS) {
+        let script = || {
+            let mut script = Script::new();
+            rows::ask_holders(&mut script, coupon, chunk.iter());
+            script
+        };
+        for holder in &reader.ask_one(script).await?.rows {
+            let (grant, key) = (row::grant(holder, 1)?, row::key(holder, 4)?);
+            found.insert(row::user(holder, 0)?, Held { grant, key });
+        }
+    }
+    Ok(users.iter().map(|user| found.get(user).copied()).collect())
 }

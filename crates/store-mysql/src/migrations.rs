@@ -103,8 +103,9 @@ async fn version(connection: &mut MySqlConnection) -> Result<i64, OpenError> {
 }
 
 pub(crate) fn unreachable(failure: Failure) -> OpenError {
-    match failure {
-        Failure::Database(error) => OpenError::Unreachable(error),
-        other => OpenError::Unreadable(other),
+    if let Failure::Database(error) = failure {
+        OpenError::Unreachable(error)
+    } else {
+        OpenError::Unreadable(failure)
     }
 }

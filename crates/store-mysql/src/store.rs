@@ -54,6 +54,9 @@ pub struct MysqlStore {
 pub(crate) struct Reader {
     pool: MySqlPool,
     answer_within: Duration,
+    /// How often something is tried that may be tried again. After a restart of the server every connection in the
+    /// pool is broken, and only using one tells.
+    attempts: u32,
 }
 
 impl MysqlStore {
@@ -88,6 +91,7 @@ impl MysqlStore {
             reader: Reader {
                 pool,
                 answer_within: connector.answer_within(),
+                attempts: limits::MAX_ATTEMPTS.saturating_add(options.connections),
             },
             handle: Handle::current(),
         })
@@ -97,6 +101,13 @@ impl MysqlStore {
     /// they get the same.
     pub async fn code_key(&self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
         self.run(|reader| async move { keys::code_key(&reader, fresh).await })
+            .await
+    }
+
+    /// What these users hold of a coupon, in the order asked: for a ledger whose own memory of it has gone.
+    pub async fn held(&self, coupon: CouponId, users: &[UserId]) -> Result<Vec<Option<Held>>, StoreError> {
+        let users = users.to_vec();
+        self.run(move |reader| async move { marks::held(&reader, coupon, &users).await })
             .await
     }
 
@@ -122,6 +133,16 @@ impl Reader {
         Ok(self.pool.acquire().await?)
     }
 
+    /// How often something is tried that may be tried again.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Between two attempts, counted from 0.
+    pub(crate) async fn pause(&self, attempt: u32) {
+        tokio::time::sleep(pause(attempt)).await;
+    }
+
     /// One round trip on a connection. One that broke does not go back to the pool.
     pub(crate) async fn ask_on(
         &self,
@@ -144,11 +165,11 @@ impl Reader {
             let again = answered
                 .as_ref()
                 .is_err_and(|failure| failure.passes() && !failure.is_duplicate());
-            if !again || attempt + 1 >= limits::MAX_ATTEMPTS {
+            if !again || attempt + 1 >= self.attempts {
                 return answered;
             }
             drop(connection);
-            tokio::time::sleep(pause(attempt)).await;
+            self.pause(attempt).await;
             attempt += 1;
         }
     }

@@ -319,7 +319,12 @@ fn hold_against(database: &SqlDatabase, coupon: CouponId, told: &[(String, Outco
                 assert_eq!(there.get(user), Some(&grant.position.get()), "I3: {user}");
             }
             Outcome::SoldOut => assert_eq!(there.get(user), None, "I7: {user}"),
-            other => panic!("{other:?}"),
+            Outcome::NotYetOpen { .. }
+            | Outcome::Closed { .. }
+            | Outcome::Paused
+            | Outcome::UnknownCoupon => {
+                panic!("{outcome:?} of a coupon that is open")
+            }
         }
     }
     for user in there.keys() {

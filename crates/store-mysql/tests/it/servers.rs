@@ -2,9 +2,11 @@
 
 use super::rig::{self, RUNTIME, batch, create, had, issue, ledger, on_both, run};
 use coupon_app::contract::ledger::{ask, order};
-use coupon_app::contract::{token, user};
-use coupon_app::{Board, CommandOutcome, CommandRequest, Reply, Request};
-use coupon_core::{Command, Outcome};
+use coupon_app::contract::{key, token, user};
+use coupon_app::{
+    Board, CommandOutcome, CommandRequest, CouponStore, Delivery, DeliveryStore, Reply, Request,
+};
+use coupon_core::{Command, CouponId, Outcome};
 use coupon_testkit::SqlEngine;
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -117,6 +119,58 @@ fn the_key_of_the_codes_is_the_same_for_all_and_for_ever(engine: SqlEngine) {
     });
 }
 
+fn a_store_goes_on_after_its_server_was_restarted(engine: SqlEngine) {
+    let mut server = had!(rig::server(&coupon_testkit::SqlOptions::on(engine)));
+    let database = rig::migrated(server.fresh_database().unwrap());
+    run(async {
+        let ledger = ledger(database.url(), LedgerOptions::default()).await;
+        let store = rig::store(database.url()).await;
+        let coupon = create(&ledger, 0).await;
+        // As many connections as the pool may have.
+        let asking = || join_all((0..16).map(|n| issued(&store, coupon, n)));
+        asking().await;
+        for round in 0..2 {
+            server.kill9();
+            server.restart().unwrap();
+            let delivery = Delivery {
+                coupon,
+                epoch: 1,
+                records: vec![],
+            };
+            store.deliver(&[delivery]).await.unwrap();
+            assert!(matches!(
+                issue(&ledger, coupon, &user(round)).await,
+                Ok(Outcome::Issued(_))
+            ));
+            assert_eq!(asking().await.len(), 16);
+        }
+    });
+}
+
+async fn issued(store: &MysqlStore, coupon: CouponId, after: u32) -> usize {
+    store.issued_coupons(coupon, after, 9).await.unwrap().len()
+}
+
+fn what_users_hold_is_told_in_the_order_asked(engine: SqlEngine) {
+    let database = had!(rig::database(engine));
+    run(async {
+        let ledger = ledger(database.url(), LedgerOptions::default()).await;
+        let store = rig::store(database.url()).await;
+        let coupon = create(&ledger, 0).await;
+        let crowd = (0..2_000).map(|n| ask(coupon, &user(n), key(u64::MAX - 1)));
+        batch(&ledger, crowd.collect()).await;
+        let asked: Vec<_> = (0..2_002).rev().map(user).collect();
+        let held = store.held(coupon, &asked).await.unwrap();
+        assert_eq!(held.iter().filter(|one| one.is_none()).count(), 2);
+        for (place, one) in held.iter().enumerate().skip(2) {
+            let held = one.unwrap();
+            assert_eq!(usize::try_from(held.grant.position.get()).unwrap(), 2_002 - place);
+            assert_eq!(held.key, key(u64::MAX - 1));
+        }
+        assert_eq!(store.held(coupon, &[]).await.unwrap(), []);
+    });
+}
+
 fn servers_that_migrate_at_once_do_it_once(engine: SqlEngine) {
     let server = had!(coupon_testkit::or_skip(coupon_testkit::Sql::shared(engine)));
     let database = server.fresh_database().unwrap();
@@ -139,5 +193,7 @@ on_both! {
     a_board_that_is_ahead_is_not_turned_back
     one_token_at_two_servers_makes_one_coupon
     the_key_of_the_codes_is_the_same_for_all_and_for_ever
+    a_store_goes_on_after_its_server_was_restarted
+    what_users_hold_is_told_in_the_order_asked
     servers_that_migrate_at_once_do_it_once
 }
