@@ -1,7 +1,9 @@
 //! What a server may say of coupons from memory: durable facts, posted by the ledger before it answers.
 
-use coupon_core::{Coupon, CouponId, Timestamp};
+use crate::limits::SETTLING;
+use coupon_core::{Coupon, CouponId, Strategy, Timestamp};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +12,8 @@ use tokio::sync::Notify;
 /// The facts of every coupon as far as they are durable.
 ///
 /// The ledger posts here after it has made a batch durable and before it answers it. So whoever has had an answer
-/// finds at least that much on the board.
+/// finds at least that much on the board. Ledgers that many servers share post here too what the others have done, a
+/// moment later. What is posted only goes forward, whoever comes late with old news.
 #[derive(Debug, Default)]
 pub struct Board {
     posts: RwLock<BTreeMap<CouponId, Arc<Post>>>,
@@ -53,7 +56,7 @@ impl Board {
     /// Posts a coupon's revision.
     pub fn post_coupon(&self, coupon: &Arc<Coupon>) {
         if let Some(post) = self.post(coupon.id) {
-            *post.coupon.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(coupon);
+            post.revise(coupon);
             return;
         }
         let post = Post {
@@ -63,10 +66,14 @@ impl Board {
             first_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
             last_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
         };
-        self.posts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(coupon.id, Arc::new(post));
+        let mut posts = self.posts.write().unwrap_or_else(PoisonError::into_inner);
+        match posts.entry(coupon.id) {
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(post));
+            }
+            // Somebody else was faster.
+            Entry::Occupied(post) => post.get().revise(coupon),
+        }
     }
 
     /// Posts that a coupon has been issued so many times, the last of them at `last_issued_at`.
@@ -81,8 +88,8 @@ impl Board {
             post.first_issued_at
                 .store(first_issued_at.as_micros(), Ordering::Relaxed);
             post.last_issued_at
-                .store(last_issued_at.as_micros(), Ordering::Relaxed);
-            post.issued.store(issued, Ordering::Release);
+                .fetch_max(last_issued_at.as_micros(), Ordering::Relaxed);
+            post.issued.fetch_max(issued, Ordering::Release);
         }
     }
 
@@ -108,6 +115,39 @@ impl Board {
             .range((from, std::ops::Bound::Unbounded))
             .map(|(_, post)| post.read());
         live.filter(|posted| !posted.coupon.deleted).take(limit).collect()
+    }
+
+    /// Which kind of ledger decides a coupon, deleted or not; `None` when there is none.
+    pub fn strategy(&self, coupon: CouponId) -> Option<Strategy> {
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let post = posts.get(&coupon)?;
+        Some(
+            post.coupon
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .terms
+                .strategy,
+        )
+    }
+
+    /// The coupons of which the store may not have every issue yet, although only other servers know of it: all but
+    /// those that have not opened, and those that have ended and are stored whole.
+    pub fn unsettled(&self, now: Timestamp) -> Vec<(CouponId, Strategy)> {
+        let unsettled = |posted: &Posted| {
+            let coupon = &posted.coupon;
+            let window = coupon.terms.window;
+            let closes_at = window.closes_at();
+            let ended_at = coupon.closed_at.map_or(closes_at, |it| it.min(closes_at));
+            let over = ended_at.saturating_add(SETTLING) < now
+                || coupon.terms.quantity.remaining(posted.issued) == Some(0);
+            let ahead = now.saturating_add(SETTLING) < window.opens_at() && posted.issued == 0;
+            posted.stored < posted.issued || !(over || ahead || coupon.deleted)
+        };
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let all = posts.values().map(|post| post.read());
+        all.filter(unsettled)
+            .map(|posted| (posted.coupon.id, posted.coupon.terms.strategy))
+            .collect()
     }
 
     /// The coupons of which the store does not have every issue yet.
@@ -163,6 +203,13 @@ impl Board {
 }
 
 impl Post {
+    fn revise(&self, coupon: &Arc<Coupon>) {
+        let mut posted = self.coupon.write().unwrap_or_else(PoisonError::into_inner);
+        if posted.revision <= coupon.revision {
+            *posted = Arc::clone(coupon);
+        }
+    }
+
     fn read(&self) -> Posted {
         let stored = self.stored.load(Ordering::Acquire);
         let issued = self.issued.load(Ordering::Acquire);

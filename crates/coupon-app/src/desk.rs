@@ -4,16 +4,19 @@
 //! wallet, by its id, by its code and in the administrator's list at once.
 
 use crate::{
-    Board, Clock, Code, CodeKey, CommandOutcome, CommandRequest, CouponStore, IssueRequest, Lane,
+    Board, Clock, Code, CodeKey, CommandOutcome, CommandRequest, CouponStore, IssueRequest, Lanes,
     LedgerError, Look, Posted, Reason, Reply, Request, Seen, StoreError, WalletFilter,
 };
-use coupon_core::{CouponId, Grant, IssuedCoupon, IssuedCouponId, Outcome, Timestamp, UserId};
+use coupon_core::{
+    Command, CommandRefusal, CouponId, Grant, IssuedCoupon, IssuedCouponId, Outcome, Timestamp, UserId,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One event loop's desk: its own lane, and what all share.
+/// One event loop's desk: its own lanes, and what all share.
 #[derive(Clone)]
 pub struct Desk {
-    lane: Lane,
+    lanes: Lanes,
     board: Arc<Board>,
     store: Arc<dyn CouponStore>,
     clock: Arc<dyn Clock>,
@@ -51,16 +54,16 @@ pub struct Tally {
 }
 
 impl Desk {
-    /// A desk at this lane.
+    /// A desk at these lanes.
     pub fn new(
-        lane: Lane,
+        lanes: impl Into<Lanes>,
         board: Arc<Board>,
         store: Arc<dyn CouponStore>,
         clock: Arc<dyn Clock>,
         codes: CodeKey,
     ) -> Self {
         Self {
-            lane,
+            lanes: lanes.into(),
             board,
             store,
             clock,
@@ -90,7 +93,10 @@ impl Desk {
 
     /// Issues one coupon to one user.
     pub async fn issue(&self, request: IssueRequest) -> Result<Outcome, LedgerError> {
-        match self.lane.ask(Request::Issue(request)).await? {
+        let Some(lane) = self.lanes.of(request.coupon).await? else {
+            return Ok(Outcome::UnknownCoupon);
+        };
+        match lane.ask(Request::Issue(request)).await? {
             Reply::Issue(outcome) => Ok(outcome),
             Reply::Command(_) | Reply::Look(_) => Err(wrong_kind()),
         }
@@ -98,7 +104,15 @@ impl Desk {
 
     /// Carries out an administrator's command.
     pub async fn command(&self, request: CommandRequest) -> Result<CommandOutcome, LedgerError> {
-        match self.lane.ask(Request::Command(Box::new(request))).await? {
+        let lane = match (request.coupon, &request.command) {
+            (None, Command::Create(terms)) => self.lanes.to_create(terms.strategy)?,
+            (Some(coupon), _) => match self.lanes.to_command(coupon).await? {
+                Some(lane) => lane,
+                None => return Ok(CommandOutcome::Refused(CommandRefusal::UnknownCoupon)),
+            },
+            (None, _) => return Ok(CommandOutcome::Refused(CommandRefusal::UnknownCoupon)),
+        };
+        match lane.ask(Request::Command(Box::new(request))).await? {
             Reply::Command(outcome) => Ok(*outcome),
             Reply::Issue(_) | Reply::Look(_) => Err(wrong_kind()),
         }
@@ -107,6 +121,40 @@ impl Desk {
     /// A coupon as it stands.
     pub fn coupon(&self, id: CouponId) -> Option<Posted> {
         self.board.get(id)
+    }
+
+    /// A coupon as it stands, also when another server has made it just now. A store that cannot be asked is no reason
+    /// not to show what is known.
+    pub async fn newest_coupon(&self, id: CouponId) -> Option<Posted> {
+        if let Some(posted) = self.board.get(id) {
+            return Some(posted);
+        }
+        if let Err(error) = self.lanes.acquaint(id).await {
+            tracing::debug!(%error, "the store was not asked for a coupon");
+        }
+        self.board.get(id)
+    }
+
+    /// A coupon as it stands now, asked of its ledger where other servers issue it too. A ledger that cannot be asked
+    /// is no reason not to show what is known.
+    pub async fn present_coupon(&self, id: CouponId) -> Option<Posted> {
+        let posted = self.newest_coupon(id).await;
+        if !self.lanes.are_shared() {
+            return posted;
+        }
+        let posted = posted?;
+        let Ok(Some(lane)) = self.lanes.of(id).await else {
+            return Some(posted);
+        };
+        match lane.look(Look::Coupon(id)).await {
+            Ok(Seen::Coupon(Some((coupon, issued)))) => Some(Posted {
+                coupon,
+                issued: posted.issued.max(issued),
+                ..posted
+            }),
+            Ok(Seen::Coupon(None)) => None,
+            Ok(Seen::Holder(_) | Seen::Positions(_)) | Err(_) => Some(posted),
+        }
     }
 
     /// A page of coupons by id.
@@ -132,20 +180,10 @@ impl Desk {
         user: &UserId,
         filter: WalletFilter,
     ) -> Result<Vec<IssuedCoupon>, DeskError> {
-        let coupons = self.board.pending();
-        if coupons.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Seen::Holder(held) = self
-            .lane
-            .look(Look::Holder {
-                user: user.clone(),
-                coupons,
-            })
-            .await?
-        else {
-            return Err(wrong_kind().into());
-        };
+        let held = self
+            .lanes
+            .held_ahead(&self.board, self.clock.as_ref(), user)
+            .await?;
         let mut pending = Vec::new();
         for (coupon, grant) in held {
             let one = IssuedCoupon::new(coupon, user.clone(), grant);
@@ -165,11 +203,8 @@ impl Desk {
         if let Some(stored) = self.store.issued_coupon(id).await? {
             return Ok(Some(stored));
         }
-        if self
-            .board
-            .get(id.coupon)
-            .is_none_or(|posted| posted.issued < id.position.get())
-        {
+        let posted = self.board.get(id.coupon).map_or(0, |posted| posted.issued);
+        if posted < id.position.get() && !self.lanes.are_shared() {
             return Ok(None);
         }
         let pending = self.positions(id.coupon, id.position.get() - 1, 1).await?;
@@ -186,17 +221,27 @@ impl Desk {
         after: u32,
         limit: usize,
     ) -> Result<Vec<IssuedCoupon>, DeskError> {
-        let mut page = self.store.issued_coupons(coupon, after, limit).await?;
-        let last = page.last().map_or(after, |one| one.grant.position.get());
-        let pending = page.len() < limit && self.board.get(coupon).is_some_and(|posted| posted.issued > last);
-        if pending {
-            let more = self.positions(coupon, last, limit - page.len()).await?;
-            page.extend(
-                more.into_iter()
-                    .map(|(user, grant)| IssuedCoupon::new(coupon, user, grant)),
-            );
+        let page = self.store.issued_coupons(coupon, after, limit).await?;
+        // Workers bring issues in any order, so what is missing may be in the middle too.
+        let expected = u64::from(after) + 1..;
+        let whole = page
+            .iter()
+            .zip(expected)
+            .take_while(|(one, position)| u64::from(one.grant.position.get()) == *position)
+            .count();
+        let last = after.saturating_add(u32::try_from(whole).unwrap_or(u32::MAX));
+        let may_be_more =
+            self.lanes.are_shared() || self.board.get(coupon).is_some_and(|it| it.issued > last);
+        if whole == limit || !may_be_more {
+            return Ok(page);
         }
-        Ok(page)
+        let mut merged: BTreeMap<u32, IssuedCoupon> = BTreeMap::new();
+        for (user, grant) in self.positions(coupon, last, limit - whole).await? {
+            merged.insert(grant.position.get(), IssuedCoupon::new(coupon, user, grant));
+        }
+        // The store knows better what became of them.
+        merged.extend(page.into_iter().map(|one| (one.grant.position.get(), one)));
+        Ok(merged.into_values().take(limit).collect())
     }
 
     async fn positions(
@@ -205,7 +250,10 @@ impl Desk {
         after: u32,
         limit: usize,
     ) -> Result<Vec<(UserId, Grant)>, LedgerError> {
-        match self.lane.look(Look::Positions { coupon, after, limit }).await? {
+        let Some(lane) = self.lanes.of(coupon).await? else {
+            return Ok(Vec::new());
+        };
+        match lane.look(Look::Positions { coupon, after, limit }).await? {
             Seen::Positions(positions) => Ok(positions),
             Seen::Holder(_) | Seen::Coupon(_) => Err(wrong_kind()),
         }
@@ -213,7 +261,7 @@ impl Desk {
 
     /// Counts one coupon; `None` when there is none.
     pub async fn tally(&self, coupon: CouponId) -> Result<Option<Tally>, DeskError> {
-        let Some(posted) = self.board.get(coupon) else {
+        let Some(posted) = self.present_coupon(coupon).await else {
             return Ok(None);
         };
         let stored = self.store.tally(coupon, self.now()).await?;

@@ -27,7 +27,8 @@ use std::sync::Arc;
 #[async_trait]
 pub trait IssueLedger: Send + Sync + 'static {
     /// Decides `requests` in order and appends one answer for each to `answers`, in the same order. `requests` is
-    /// left empty, so that its memory can be used again. Called by one task at a time.
+    /// left empty, so that its memory can be used again. Called by one task at a time, unless the ledger says that it
+    /// can be shared; even then never by two for the same coupon, creations excepted.
     async fn commit(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>);
 
     /// Whether it can keep its promise now.

@@ -2,6 +2,7 @@
 //!
 //! * [`IssueLedger`] decides and makes durable; [`Combiner`] stands in front of every ledger and turns concurrent
 //!   requests into batches.
+//! * [`Ledgers`] are all that one server offers; [`Forwarding`] brings to the store what cannot wait for workers.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
 //! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliveryStore`] takes it in;
@@ -23,8 +24,10 @@ mod delivery_source;
 mod desk;
 mod error;
 mod follow;
+mod forwarding;
 mod key;
 mod ledger;
+mod ledgers;
 pub mod limits;
 mod lock;
 #[cfg(feature = "contract")]
@@ -47,11 +50,13 @@ pub use delivery_source::{Backlog, DeliverySource, Ticket};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
+pub use forwarding::{Epochs, Forwarding};
 pub use key::{KeyId, KeyRecord, Scope};
 pub use ledger::{
     Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
     Request, Seen,
 };
+pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};

@@ -1,5 +1,6 @@
 //! Every limit of the application layer, in one place. The domain's own are in `coupon_core::limits`.
 
+use coupon_core::Span;
 use std::time::Duration;
 
 /// Most requests that the combiner hands to a ledger at once. More makes a commit cheaper per request and the answer
@@ -25,3 +26,11 @@ pub const MAX_REDEMPTIONS_WAITING: usize = 8_192;
 /// Longest that a request to redeem waits for the store to take in the issue. A store that is further behind needs an
 /// operator more than the request needs an answer.
 pub const LONGEST_BRINGING: Duration = Duration::from_secs(10);
+/// How long a server may say from memory that a coupon does not exist, after the store has said so. Longer and a coupon
+/// created elsewhere is refused although it is there; shorter and every made-up id is a query.
+pub const UNKNOWN_FOR: Duration = Duration::from_millis(500);
+/// Most made-up ids that a server remembers as unknown; beyond, all are forgotten.
+pub const MAX_UNKNOWN: usize = 10_000;
+/// How long before its opening and after its end a coupon is still looked for in its ledger, because clocks differ and
+/// news from other servers takes a moment.
+pub const SETTLING: Span = Span::from_secs(5);

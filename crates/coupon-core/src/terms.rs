@@ -22,6 +22,18 @@ pub enum Strategy {
     RedisScript,
 }
 
+impl Strategy {
+    /// Its written form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Database => "database",
+            Self::RedisLock => "redis-lock",
+            Self::RedisScript => "redis-script",
+        }
+    }
+}
+
 /// What must hold before an issue is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

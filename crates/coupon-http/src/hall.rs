@@ -8,7 +8,7 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, Combiner, IssueLedger, KeyStore, Redeemer, StoreError};
+use coupon_app::{Clock, KeyStore, Ledgers, Redeemer, StoreError};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -20,10 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct HallParts {
     /// Where API keys are kept.
     pub keys: Arc<dyn KeyStore>,
-    /// The ledger, for its health.
-    pub ledger: Arc<dyn IssueLedger>,
-    /// The combiner in front of it, for its figures.
-    pub combiner: Arc<Combiner>,
+    /// The ledgers, for their health and figures.
+    pub ledgers: Arc<Ledgers>,
     /// The one way to redeem.
     pub redeemer: Arc<Redeemer>,
     /// The clock of the house, the same that the desks have.
@@ -75,8 +73,7 @@ pub struct Hall {
     pub(crate) key_office: tokio::sync::Mutex<()>,
     pub(crate) key_seed: SecretBox<[u8; 32]>,
     pub(crate) tokens: TokenVerifier,
-    pub(crate) ledger: Arc<dyn IssueLedger>,
-    pub(crate) combiner: Arc<Combiner>,
+    pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
@@ -136,8 +133,7 @@ impl Hall {
             live_keys,
             key_office: tokio::sync::Mutex::new(()),
             key_seed: parts.key_seed,
-            ledger: parts.ledger,
-            combiner: parts.combiner,
+            ledgers: parts.ledgers,
             redeemer: parts.redeemer,
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
@@ -158,6 +154,12 @@ impl Hall {
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }))
+    }
+
+    /// Reads the API keys again: other servers make and revoke keys too.
+    pub async fn refresh_keys(&self) -> Result<(), StoreError> {
+        let _turn = self.key_office.lock().await;
+        self.live_keys.refresh(self.keys.as_ref()).await
     }
 
     /// The gauge of how far the store is behind the ledger; whoever carries entries across sets it.

@@ -11,6 +11,7 @@
 
 mod address;
 mod auth;
+mod back_door;
 mod body;
 mod csv;
 mod entity_tag;
@@ -43,6 +44,7 @@ pub use address::{Network, NetworkError};
 pub use auth::{
     ApiKeySecret, FixedKey, FixedKeyError, TokenAlgorithm, TokenKeys, TokenSettings, TokenSettingsError,
 };
+pub use back_door::{BackDoor, Vitals};
 pub use hall::{Hall, HallError, HallParts, Settings};
 pub use limits::Limits;
 pub use metrics::{BuildInfo, StoreLag};

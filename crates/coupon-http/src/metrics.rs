@@ -19,6 +19,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
+/// The type of the text that a scrape gets.
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// What this build is.
 #[derive(Clone, Debug, Default)]
 pub struct BuildInfo {
@@ -226,7 +229,7 @@ impl Scrape {
     }
 
     fn encode_ledger(&self, page: &mut Page<'_>) -> fmt::Result {
-        let stats = self.hall.combiner.stats();
+        let stats = self.hall.ledgers.stats();
         page.gauge(
             "combiner_waiting",
             "Requests waiting or being committed.",

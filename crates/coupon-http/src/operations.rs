@@ -5,3 +5,5 @@ pub(crate) mod live;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod ready;
+
+pub(crate) use ready::readiness;

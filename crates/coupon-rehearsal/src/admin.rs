@@ -111,8 +111,13 @@ impl AdminClient {
         matches!(self.exchange("readiness", &request).await, Ok((200, _)))
     }
 
-    /// Creates the coupon of the choice, or reads the existing one. `now` is the caller's wall time.
-    pub async fn coupon(&mut self, choice: &CouponChoice, now: Timestamp) -> Result<CouponFacts, AdminError> {
+    /// Creates the coupon of the choice, decided by `strategy` if one is named, or reads the existing one. `now` is the caller's wall time.
+    pub async fn coupon(
+        &mut self,
+        choice: &CouponChoice,
+        strategy: Option<&str>,
+        now: Timestamp,
+    ) -> Result<CouponFacts, AdminError> {
         let body: CouponBody = match choice {
             CouponChoice::Existing(id) => self.get(&format!("/v1/admin/coupons/{id}")).await?,
             CouponChoice::Create {
@@ -122,13 +127,16 @@ impl AdminClient {
                 closes_after,
             } => {
                 let closes_after = closes_after.unwrap_or(Duration::from_secs(86_400));
-                let wanted = serde_json::json!({
+                let mut wanted = serde_json::json!({
                     "name": name,
                     "quantity": quantity,
                     "opensAt": later(now, *opens_after),
                     "closesAt": later(now, closes_after),
                     "validFor": "P30D",
                 });
+                if let Some(strategy) = strategy {
+                    wanted["strategy"] = strategy.into();
+                }
                 self.post("/v1/admin/coupons", &wanted).await?
             }
         };

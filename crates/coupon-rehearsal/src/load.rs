@@ -73,7 +73,8 @@ impl std::fmt::Debug for Fault {
 /// What the load needs besides the plan.
 pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a RehearsalPlan,
-    pub(crate) target: &'a Target,
+    /// Every server, at least one.
+    pub(crate) targets: &'a [Target],
     pub(crate) users: &'a UserIds,
     pub(crate) coupon: u64,
     pub(crate) arrivals: Arrivals,
@@ -102,12 +103,13 @@ pub(crate) async fn play(
     let queue = Arc::new(Queue::new(scene.arrivals, clock, plan.retries.clone()));
     let recorder = Arc::new(Recorder::new(writer));
     let mut callers = JoinSet::new();
-    for _ in 0..plan.connections {
+    let targets = scene.targets.iter().cycle();
+    for (_, target) in (0..plan.connections).zip(targets) {
         let caller = Caller {
             queue: Arc::clone(&queue),
             recorder: Arc::clone(&recorder),
             clock,
-            target: scene.target.clone(),
+            target: target.clone(),
             users: scene.users.clone(),
             coupon: scene.coupon,
             callers: plan.callers.clone(),

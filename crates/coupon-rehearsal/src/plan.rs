@@ -115,6 +115,11 @@ impl Default for Retries {
 pub struct RehearsalPlan {
     /// `http://host:port`, without a path unless a proxy adds one.
     pub base_url: String,
+    /// More servers of the same service: requests are spread over all of them, connection by connection. The coupon is
+    /// made at the first, and the final state read there.
+    pub more_urls: Vec<String>,
+    /// Who is to decide the new coupon, as the service names it; none leaves it to the server.
+    pub strategy: Option<String>,
     /// An administrator's key: creates the coupon and reads the final state.
     pub admin: Credential,
     /// Who asks for coupons; the administrator's key may do so too.
@@ -159,6 +164,8 @@ impl RehearsalPlan {
     pub fn new(base_url: &str, admin: Credential, output: PathBuf, now: Timestamp) -> Self {
         Self {
             base_url: base_url.to_owned(),
+            more_urls: Vec::new(),
+            strategy: None,
             callers: Callers::Service(admin.clone()),
             admin,
             coupon: CouponChoice::Create {

@@ -77,6 +77,10 @@ pub async fn run(
 ) -> Result<Rehearsal, RehearsalError> {
     plan.check()?;
     let target = Target::resolve(&plan.base_url).await?;
+    let mut targets = vec![target.clone()];
+    for url in &plan.more_urls {
+        targets.push(Target::resolve(url).await?);
+    }
     let system = |what| move |source| RehearsalError::System { what, source };
     std::fs::create_dir_all(&plan.output).map_err(system("the output directory"))?;
     let seed = match plan.seed {
@@ -85,7 +89,9 @@ pub async fn run(
             .map_err(|error| system("random numbers")(std::io::Error::other(error.to_string())))?,
     };
     let mut admin = AdminClient::new(target.clone(), plan.admin.clone());
-    let coupon = admin.coupon(&plan.coupon, plan.now).await?;
+    let coupon = admin
+        .coupon(&plan.coupon, plan.strategy.as_deref(), plan.now)
+        .await?;
     let arrivals = Arrivals::draw(
         plan.users,
         plan.duplicate_share,
@@ -98,6 +104,7 @@ pub async fn run(
         history: crate::history::FORMAT,
         started_at: plan.now,
         base_url: target.base_url(),
+        more_urls: targets[1..].iter().map(Target::base_url).collect(),
         user_prefix: UserIds::of_run(seed ^ (seed >> 32)),
         coupon,
         plan: facts(plan, &arrivals, seed),
@@ -106,7 +113,7 @@ pub async fn run(
     let writer = HistoryWriter::create(&path, &header)?;
     let scene = Scene {
         plan,
-        target: &target,
+        targets: &targets,
         users: &header.user_prefix,
         coupon: header.coupon.id,
         arrivals,

@@ -26,8 +26,7 @@ pub(crate) fn say_ready(url: &str, data_dir: &Path, recovery: &Recovery) -> io::
     if recovery.last_seq > 0 {
         terminal::say_line(format!("recovered: {recovery}"))?;
     }
-    // The one line that scripts and tests wait for: its wording is part of the interface.
-    terminal::say_line(format!("listening on {url}"))?;
+    say_listening(url)?;
     if !io::stdout().is_terminal() {
         return Ok(());
     }
@@ -53,4 +52,10 @@ pub(crate) fn say_ready(url: &str, data_dir: &Path, recovery: &Recovery) -> io::
 
 "
     ))
+}
+
+/// Says where a process listens.
+pub(crate) fn say_listening(url: &str) -> io::Result<()> {
+    // The one line that scripts and tests wait for: its wording is part of the interface.
+    terminal::say_line(format!("listening on {url}"))
 }

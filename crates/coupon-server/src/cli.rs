@@ -1,7 +1,7 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, healthcheck, key, openapi, rehearse, restore, serve, token, verify,
+    backup, config, coupon, healthcheck, key, migrate, openapi, rehearse, restore, serve, token, verify, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
 use crate::environment;
@@ -60,8 +60,12 @@ pub(crate) struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the service: API, documentation and background work in one process
+    /// Runs the service: API and documentation; alone, or as one of many servers
     Serve(serve::Options),
+    /// Brings what Redis has decided to the database, as one of any number of workers
+    Work(work::Options),
+    /// Makes or updates the tables of the database that many servers share
+    Migrate(migrate::Options),
     /// Creates, lists and steers coupons on a running server
     #[command(subcommand)]
     Coupon(coupon::Command),
@@ -93,6 +97,8 @@ impl Cli {
         let shared = &self.shared;
         match self.command {
             Command::Serve(options) => serve::run(shared, &options),
+            Command::Work(options) => work::run(shared, &options),
+            Command::Migrate(options) => migrate::run(shared, &options),
             Command::Coupon(command) => coupon::run(shared, command),
             Command::Key(command) => key::run(shared, command),
             Command::Token(options) => token::run(shared, &options),

@@ -5,6 +5,7 @@
 //! `FIRSTCOME_LOG_FORMAT` in the environment. `firstcome.example.toml` describes every one to operators, and a test
 //! holds it against this code.
 
+mod database;
 #[cfg(test)]
 mod example;
 mod http;
@@ -12,22 +13,28 @@ mod journal;
 mod layers;
 mod limits;
 mod log;
+mod redis;
 mod secret;
 mod shown;
 mod shutdown;
 mod store;
 mod tokens;
+mod work;
 
+pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
 pub(crate) use journal::JournalSettings;
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
 pub(crate) use log::{LogFormat, LogSettings};
+pub(crate) use redis::{RedisKind, RedisSettings};
+use secret::KEPT_KEYS;
 pub(crate) use secret::{SECRET_KEYS, Secret};
 pub(crate) use shown::{shown_as_json, shown_as_toml};
 pub(crate) use shutdown::ShutdownSettings;
 pub(crate) use store::StoreSettings;
 pub(crate) use tokens::{TokenAlgorithm, TokenSettings};
+pub(crate) use work::WorkSettings;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -47,11 +54,20 @@ pub(crate) struct Settings {
     /// The secret that users' tokens are signed with, instead of the one made at the first start. Too short is
     /// refused.
     pub(crate) jwt_secret: Secret,
+    /// From which the secrets of API keys are derived, instead of the seed made at the first start. Too short is
+    /// refused.
+    pub(crate) key_seed: Secret,
+    /// Who decides a coupon that does not say: `auto` is the fastest that is offered. One that is not offered is
+    /// refused.
+    pub(crate) default_strategy: DefaultStrategy,
     pub(crate) http: HttpSettings,
     pub(crate) limits: LimitSettings,
     pub(crate) tokens: TokenSettings,
     pub(crate) journal: JournalSettings,
     pub(crate) store: StoreSettings,
+    pub(crate) database: DatabaseSettings,
+    pub(crate) redis: RedisSettings,
+    pub(crate) work: WorkSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
 }
@@ -63,11 +79,16 @@ impl Default for Settings {
             data_dir: PathBuf::from("./data"),
             admin_key: Secret::default(),
             jwt_secret: Secret::default(),
+            key_seed: Secret::default(),
+            default_strategy: DefaultStrategy::default(),
             http: HttpSettings::default(),
             limits: LimitSettings::default(),
             tokens: TokenSettings::default(),
             journal: JournalSettings::default(),
             store: StoreSettings::default(),
+            database: DatabaseSettings::default(),
+            redis: RedisSettings::default(),
+            work: WorkSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
         }
@@ -117,11 +138,27 @@ impl Settings {
         );
         self.admin_key.check("admin_key", &mut findings);
         self.jwt_secret.check("jwt_secret", &mut findings);
+        self.key_seed.check("key_seed", &mut findings);
         self.http.check(&mut findings);
         self.limits.check(&mut findings);
         self.tokens.check(&mut findings);
         self.journal.check(&mut findings);
         self.store.check(&mut findings);
+        self.database.check(&mut findings);
+        self.redis.check(&mut findings);
+        self.work.check(&mut findings);
+        findings.expect(
+            !self.redis.is_set() || self.database.is_set(),
+            "redis.addresses",
+            "need database.url beside them: Redis decides, the database keeps the record",
+        );
+        findings.expect(
+            self.default_strategy
+                .is_offered(self.database.is_set(), self.redis.is_set()),
+            "default_strategy",
+            "must be offered: journal without database.url, database with it, redis-script and redis-lock with \
+             redis.addresses as well",
+        );
         self.shutdown.check(&mut findings);
         self.log.check(&mut findings);
         findings.0

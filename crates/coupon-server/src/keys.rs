@@ -1,9 +1,10 @@
 //! The secrets that a server starts with: the first administrator's key, the tokens' secret, and the seed of keys.
 
-use crate::config::Settings;
+use crate::config::{Settings, TokenAlgorithm};
 use crate::data_dir::DataDir;
 use anyhow::{Context as _, bail};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 
 const ADMIN_KEY_FILE: &str = "admin-key";
 const JWT_SECRET_FILE: &str = "jwt-secret";
@@ -17,8 +18,7 @@ pub(crate) struct Keys {
     pub(crate) admin: SecretString,
     /// What users' tokens are signed with.
     pub(crate) jwt: SecretString,
-    /// What the secrets of API keys are derived from, so that a repeated request gets the same key. Nobody outside
-    /// needs it, so it cannot be set.
+    /// What the secrets of API keys are derived from, so that a repeated request gets the same key, on every server.
     pub(crate) seed: [u8; 32],
     /// Whether the administrator's key was made just now, and nobody knows it yet.
     pub(crate) admin_is_new: bool,
@@ -30,13 +30,50 @@ impl Keys {
         let (admin, admin_is_new) =
             find_or_make(settings.admin_key.get(), directory, ADMIN_KEY_FILE, random_key)?;
         let (jwt, _) = find_or_make(settings.jwt_secret.get(), directory, JWT_SECRET_FILE, random_key)?;
-        let (seed, _) = find_or_make(None, directory, KEY_SEED_FILE, random_key)?;
+        let seed = match settings.key_seed.get() {
+            Some(seed) => seed_of(&seed),
+            None => {
+                let (seed, _) = find_or_make(None, directory, KEY_SEED_FILE, random_key)?;
+                from_hex(seed.expose_secret()).with_context(|| {
+                    format!("{KEY_SEED_FILE} is damaged; remove it to have a new one made")
+                })?
+            }
+        };
         Ok(Self {
             admin,
             jwt,
-            seed: from_hex(seed.expose_secret())
-                .with_context(|| format!("{KEY_SEED_FILE} is damaged; remove it to have a new one made"))?,
+            seed,
             admin_is_new,
+        })
+    }
+
+    /// Those of one of many servers: all set, because every server must have the same.
+    pub(crate) fn of_many(settings: &Settings) -> anyhow::Result<Self> {
+        let by_secret = settings.tokens.algorithm == TokenAlgorithm::Hs256;
+        let needed = [
+            ("FIRSTCOME_ADMIN_KEY", settings.admin_key.get(), true),
+            ("FIRSTCOME_JWT_SECRET", settings.jwt_secret.get(), by_secret),
+            ("FIRSTCOME_KEY_SEED", settings.key_seed.get(), true),
+        ];
+        let missing: Vec<&str> = needed
+            .iter()
+            .filter(|(_, secret, needed)| *needed && secret.is_none())
+            .map(|(name, _, _)| *name)
+            .collect();
+        if !missing.is_empty() {
+            bail!(
+                "database.url makes this one of many servers, which keep no secrets of their own: set {} (or the same \
+                 with _FILE, naming a file) to the same values on every server, each made once with `openssl rand \
+                 -hex 32`",
+                missing.join(", ")
+            );
+        }
+        let [(_, admin, _), (_, jwt, _), (_, seed, _)] = needed;
+        Ok(Self {
+            admin: admin.unwrap_or_default(),
+            jwt: jwt.unwrap_or_default(),
+            seed: seed.as_ref().map_or([0; 32], seed_of),
+            admin_is_new: false,
         })
     }
 }
@@ -110,6 +147,11 @@ pub(crate) fn random_key() -> anyhow::Result<String> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The seed that a secret text stands for, whatever it is made of.
+fn seed_of(secret: &SecretString) -> [u8; 32] {
+    Sha256::digest(secret.expose_secret().as_bytes()).into()
 }
 
 /// The bytes that 64 hexadecimal digits stand for.

@@ -73,25 +73,14 @@ impl Ear {
     }
 }
 
-/// Ends a server from the outside in: no new connections, answers for what was accepted, redemptions, the ledger, the
-/// store.
+/// Ends a server from the outside in: no new connections, answers for what was accepted, redemptions, the ledgers.
 pub(crate) async fn end(
     farewell: Farewell,
     settings: &ShutdownSettings,
     running: Running,
     house: &House,
-    follower: &Follower,
 ) -> ExitCode {
-    let mut code = match farewell {
-        Farewell::Told(signal) => {
-            tracing::info!(signal, "stopping: answering what was accepted");
-            ExitCode::SUCCESS
-        }
-        Farewell::Broken(why) => {
-            tracing::error!(why, "stopping: the server cannot go on");
-            ExitCode::FAILURE
-        }
-    };
+    let mut code = taken_leave(&farewell);
     let stopped = running.stop(settings.drain_deadline()).await;
     if stopped.cut_off > 0 {
         tracing::warn!(
@@ -101,17 +90,35 @@ pub(crate) async fn end(
     }
     // While the follower still brings what somebody wants to redeem.
     house.redeemer.close();
-    if let Err(error) = house.combiner.close() {
-        tracing::error!(%error, "the ledger did not close cleanly; the next start recovers");
+    if let Err(error) = house.ledgers.close() {
+        tracing::error!(%error, "a ledger did not close cleanly; the next start recovers");
         code = ExitCode::FAILURE;
     }
+    code
+}
+
+/// Waits for the store, after the ledger was closed.
+pub(crate) fn end_following(follower: &Follower, settings: &ShutdownSettings) {
     match follower.finish(settings.follow_deadline()) {
         FollowerEnd::CaughtUp => tracing::info!("stopped: the store has everything"),
         FollowerEnd::Behind => {
             tracing::warn!("stopped: the store is behind the journal; the next start goes on from there");
         }
     }
-    code
+}
+
+/// Says why it ends; the exit code that this deserves.
+pub(crate) fn taken_leave(farewell: &Farewell) -> ExitCode {
+    match farewell {
+        Farewell::Told(signal) => {
+            tracing::info!(signal, "stopping: answering what was accepted");
+            ExitCode::SUCCESS
+        }
+        Farewell::Broken(why) => {
+            tracing::error!(why, "stopping: the server cannot go on");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {

@@ -139,6 +139,7 @@ impl Engine {
                         return Err(Doubt::Epoch { coupon, found, known }.into());
                     }
                 }
+                "fenced" => return Err(Doubt::Fenced(coupon).into()),
                 "behind" => {
                     let (_, found) = (fields.small()?, fields.small()?);
                     let seen = known.seen;

@@ -55,6 +55,9 @@ pub enum Doubt {
         /// What was seen.
         seen: u32,
     },
+    /// Somebody reconciles the coupon.
+    #[error("coupon {0} is being reconciled")]
+    Fenced(coupon_core::CouponId),
     /// It has been retired, and only the store could tell what users hold.
     #[error("coupon {0} has been retired, and no store is there to ask")]
     NobodyToAsk(coupon_core::CouponId),

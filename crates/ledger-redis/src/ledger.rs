@@ -8,8 +8,8 @@ use crate::options::RedisOptions;
 use crate::plan::{Step, steps};
 use async_trait::async_trait;
 use coupon_app::{
-    Answer, Board, CouponIds, FactsOfRecord, Health, IssueLedger, IssueRequest, LedgerError, Look, Reason,
-    Reply, Request, Seen,
+    Answer, Board, CouponIds, Epoch, Epochs, FactsOfRecord, Health, IssueLedger, IssueRequest, LedgerError,
+    Look, Reason, Reply, Request, Seen,
 };
 use coupon_core::{CouponId, Grant, UserId};
 use futures_util::future::join_all;
@@ -24,6 +24,8 @@ use tokio::sync::watch;
 /// With `appendfsync always` a reply leaves Redis only after the file was synced with everything that was executed
 /// before it; that is the durability of an answer, of a refusal and of a reading alike. It survives the end of this
 /// Redis, not its loss.
+///
+/// It can be shared: several tasks may call `commit` at once, as long as each coupon's requests come from one.
 pub struct RedisLedger {
     pub(crate) engine: Arc<Engine>,
     /// Where the connection lives. Whoever calls `commit` may have a runtime of his own, and end it.
@@ -116,6 +118,13 @@ async fn keep_looking(
         if let Err(trouble) = look(&engine).await {
             tracing::debug!(%trouble, "Redis could not be looked at");
         }
+    }
+}
+
+impl Epochs for RedisLedger {
+    fn epoch(&self, coupon: CouponId) -> Option<Epoch> {
+        let known = self.engine.memory.of(coupon)?;
+        (known.epoch > 0).then_some(known.epoch)
     }
 }
 

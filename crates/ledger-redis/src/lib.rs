@@ -42,7 +42,7 @@ pub use identity::{Identity, NodeIdentity, Sighting};
 pub use ledger::RedisLedger;
 pub use lock::RedisLock;
 pub use options::{Login, RedisOptions, Target, Tls};
-pub use reopen::{ReopenError, Reopened, Reopening};
+pub use reopen::{Fenced, ReopenError, Reopened, Reopening};
 pub use retire::Retired;
 #[cfg(feature = "sim")]
 pub use sim::Sim;

@@ -7,9 +7,9 @@ use crate::facts;
 use crate::ledger::RedisLedger;
 use crate::limits::{MAX_BUILD_USERS, POINTER_LIFE};
 use crate::pack;
-use crate::reply::Fields;
+use crate::reply::{Fields, optional};
 use coupon_app::{Epoch, IssuedRecord, RevisedRecord};
-use coupon_core::{Coupon, Grant, Held, Timestamp};
+use coupon_core::{Coupon, CouponId, Grant, Held, Timestamp};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -33,6 +33,15 @@ impl std::fmt::Debug for Reopening {
             .field("built", &self.built)
             .finish_non_exhaustive()
     }
+}
+
+/// Where a coupon stood when a fence was put around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fenced {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The last position that was issued in it, and the last that ever will be.
+    pub last_position: u32,
 }
 
 /// The coupon is open again.
@@ -71,6 +80,36 @@ pub enum ReopenError {
 }
 
 impl RedisLedger {
+    /// Puts a fence around the state of a coupon: from now on no server decides or tells anything from it, and nothing
+    /// more comes into its stream. Whoever takes the state anew does this first, then brings the stream to the store,
+    /// then raises the epoch there, then reopens; or what is issued meanwhile would come from an epoch that has passed.
+    /// `None` when there is no state.
+    pub async fn fence(&self, coupon: CouponId) -> Result<Option<Fenced>, RedisTrouble> {
+        self.set_fence(coupon, b"1").await
+    }
+
+    /// Takes the fence away, for whoever has found that nothing was lost.
+    pub async fn unfence(&self, coupon: CouponId) -> Result<(), RedisTrouble> {
+        self.set_fence(coupon, b"0").await.map(|_stood| ())
+    }
+
+    async fn set_fence(&self, coupon: CouponId, up: &'static [u8]) -> Result<Option<Fenced>, RedisTrouble> {
+        let engine = Arc::clone(&self.engine);
+        let fencing = self.handle.spawn(async move {
+            let keys = [engine.keys.state(coupon)];
+            let call = engine.scripts.fence.by_text(&keys, &[up]);
+            engine.link.send_in_doubt(&call).await
+        });
+        let Some(stood) = optional(fencing.await.map_err(ended)??) else {
+            return Ok(None);
+        };
+        let mut fields = Fields::of(stood)?;
+        Ok(Some(Fenced {
+            epoch: fields.small()?,
+            last_position: fields.small()?,
+        }))
+    }
+
     /// Begins to build the state of a coupon anew, as the store has it, for an epoch that the store has raised to.
     ///
     /// Until it is opened the coupon stays as it is: gone, or of an earlier epoch, which servers refuse to use. It can

@@ -1,11 +1,14 @@
 //! Questions about what is in the store. Each is served by a key of its table.
 
 use crate::error::Failure;
+use crate::limits;
 use crate::row::{self, ISSUED_COLUMNS};
+use crate::rows;
 use crate::script::Script;
 use crate::store::Reader;
 use coupon_app::{StoreTally, WalletFilter};
-use coupon_core::{CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Timestamp, UserId};
+use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, IssuedState, Timestamp, UserId};
+use std::collections::HashMap;
 
 /// A page's size as SQL takes it.
 pub(crate) fn limit_of(limit: usize) -> u64 {
@@ -85,6 +88,30 @@ pub(crate) async fn issued_coupon(
         script
     };
     Ok(all(reader, script).await?.pop())
+}
+
+/// What these users hold, in the order asked.
+pub(crate) async fn held(
+    reader: &Reader,
+    coupon: CouponId,
+    users: &[UserId],
+) -> Result<Vec<Option<Held>>, Failure> {
+    let mut found: HashMap<UserId, Held> = HashMap::new();
+    for some in users.chunks(limits::MAX_ASKED_USERS) {
+        let script = || {
+            let mut script = Script::new();
+            rows::ask_holders(&mut script, coupon, some.iter());
+            script
+        };
+        for row in &reader.ask_one(script).await?.rows {
+            let held = Held {
+                grant: row::grant(row, 1)?,
+                key: row::key(row, 4)?,
+            };
+            found.insert(row::user(row, 0)?, held);
+        }
+    }
+    Ok(users.iter().map(|user| found.get(user).copied()).collect())
 }
 
 pub(crate) async fn issued_coupons(

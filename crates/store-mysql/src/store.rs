@@ -6,8 +6,9 @@ use crate::script::Script;
 use crate::{deliver, ids, keys, limits, marks, migrations, quarantine, query};
 use async_trait::async_trait;
 use coupon_app::{
-    CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch, IssuedRecord, KeyRecord, KeyStore,
-    LedgerIdentity, LedgerMark, LedgerMarks, Quarantined, StoreError, StoreTally, WalletFilter,
+    CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch, FactsOfRecord, IssuedRecord,
+    KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks, OnRecord, Quarantined, StoreError,
+    StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use sqlx::MySql;
@@ -288,6 +289,23 @@ impl LedgerMarks for MysqlStore {
         limit: usize,
     ) -> Result<Vec<IssuedRecord>, StoreError> {
         self.run(|reader| async move { marks::records(&reader, coupon, after, limit).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl FactsOfRecord for MysqlStore {
+    async fn on_record(&self, coupon: CouponId) -> Result<Option<OnRecord>, StoreError> {
+        let mark = self.mark(coupon).await?;
+        Ok(mark.map(|mark| OnRecord {
+            epoch: mark.epoch,
+            last_position: mark.highest,
+        }))
+    }
+
+    async fn held(&self, coupon: CouponId, users: &[UserId]) -> Result<Vec<Option<Held>>, StoreError> {
+        let users = users.to_vec();
+        self.run(|reader| async move { query::held(&reader, coupon, &users).await })
             .await
     }
 }

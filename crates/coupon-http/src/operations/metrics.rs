@@ -22,6 +22,5 @@ pub(crate) async fn get_metrics(State(station): State<Arc<Station>>) -> Reply {
         tracing::error!(%error, "the metrics cannot be written");
         Problem::Unavailable { retry_after_s: 5 }
     })?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+    Ok(([(CONTENT_TYPE, metrics::OPEN_METRICS)], text).into_response())
 }

@@ -26,7 +26,7 @@ const NOT_READY: &str = "notReady";
     ),
 )]
 pub(crate) async fn ready(State(station): State<Arc<Station>>) -> Reply {
-    let ledger = match station.hall.ledger.health() {
+    let ledger = match station.hall.ledgers.health() {
         Health::Ready => None,
         Health::NotReady(reason) => Some(reason),
     };
@@ -47,6 +47,12 @@ pub(crate) async fn ready(State(station): State<Arc<Station>>) -> Reply {
         ("redemption", redemption),
         ("server", server),
     ];
+    readiness(named)
+}
+
+/// The answer to a check of these parts, each with the reason why it is not ready, if it is not.
+pub(crate) fn readiness(named: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Reply {
+    let named: Vec<(&'static str, Option<String>)> = named.into_iter().collect();
     let ready = named.iter().all(|(_, reason)| reason.is_none());
     let checks: BTreeMap<String, CheckResult> = named
         .into_iter()

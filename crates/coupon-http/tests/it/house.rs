@@ -3,7 +3,7 @@
 use crate::client::{Answer, Client};
 use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
 use coupon_app::{
-    Board, Clock, CodeKey, Combiner, CouponStore, Desk, Followed, IssueLedger, KeyStore, Outbox, RecordStore,
+    Board, Clock, CodeKey, CouponStore, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox, RecordStore,
     Redeemer, RedemptionStore, Scope, StoreError, follow,
 };
 use coupon_core::{AckLevel, Strategy, Timestamp};
@@ -28,7 +28,7 @@ pub(crate) struct House {
     pub(crate) admin: String,
     pub(crate) service: String,
     pub(crate) redeemer: String,
-    combiner: Arc<Combiner>,
+    ledgers: Arc<Ledgers>,
     outbox: Arc<MemoryLedger>,
     board: Arc<Board>,
     runtime: tokio::runtime::Runtime,
@@ -101,7 +101,7 @@ impl House {
         );
         let outbox = Arc::new(runtime.block_on(opened).unwrap());
         let ledger = wrap(Arc::clone(&outbox) as Arc<dyn IssueLedger>);
-        let combiner = Arc::new(Combiner::start("combiner", Arc::clone(&ledger)).unwrap());
+        let ledgers = Arc::new(Ledgers::one("combiner", ledger).unwrap());
         let mut texts = Vec::new();
         for (name, scope) in [
             ("admin", Scope::Admin),
@@ -125,8 +125,7 @@ impl House {
         let parts = HallParts {
             redeemer,
             keys: Arc::new(store.clone()),
-            ledger,
-            combiner: Arc::clone(&combiner),
+            ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             key_seed: secrecy::SecretBox::new(Box::new([7; 32])),
             settings,
@@ -134,7 +133,7 @@ impl House {
         let hall = runtime.block_on(Hall::new(parts)).unwrap();
         let make_desk = || {
             Desk::new(
-                combiner.lane(),
+                ledgers.lanes(),
                 Arc::clone(&board),
                 Arc::new(store.clone()) as Arc<dyn CouponStore>,
                 Arc::clone(&clock) as Arc<dyn Clock>,
@@ -150,7 +149,7 @@ impl House {
             admin,
             service,
             redeemer,
-            combiner,
+            ledgers,
             outbox,
             board,
             runtime,
@@ -259,7 +258,7 @@ impl Drop for House {
         if let Some(running) = self.running.take() {
             self.runtime.block_on(running.stop(Duration::ZERO));
         }
-        self.combiner.close().unwrap();
+        self.ledgers.close().unwrap();
     }
 }
 

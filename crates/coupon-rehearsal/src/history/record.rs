@@ -23,12 +23,24 @@ pub struct Header {
     pub started_at: Timestamp,
     /// Where the server was.
     pub base_url: String,
+    /// Where more servers of the same service were, if there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_urls: Vec<String>,
     /// How user numbers become user ids.
     pub user_prefix: UserIds,
     /// The coupon as it was when the load began.
     pub coupon: CouponFacts,
     /// The workload.
     pub plan: PlanFacts,
+}
+
+impl Header {
+    /// Every server that was asked.
+    pub fn servers(&self) -> String {
+        let more = self.more_urls.iter().map(String::as_str);
+        let all: Vec<&str> = std::iter::once(self.base_url.as_str()).chain(more).collect();
+        all.join(", ")
+    }
 }
 
 /// What the coupon promised when the load began.

@@ -209,7 +209,7 @@ fn facts(header: &Header) -> String {
     let (coupon, plan) = (&header.coupon, &header.plan);
     let shape = format!("{:?}", plan.shape).to_lowercase();
     let facts = [
-        ("server · 서버", escaped(&header.base_url)),
+        ("server · 서버", escaped(&header.servers())),
         ("started · 시작", header.started_at.to_string()),
         ("coupon · 쿠폰", coupon.id.to_string()),
         (

@@ -26,7 +26,8 @@ fn write_numbers(text: &mut String, rehearsal: &Rehearsal) -> std::fmt::Result {
     writeln!(
         text,
         "coupon {}: {quantity} to issue, at {}",
-        header.coupon.id, header.base_url
+        header.coupon.id,
+        header.servers()
     )?;
     writeln!(
         text,

@@ -73,6 +73,7 @@ fn history() -> History {
         history: 1,
         started_at: start(),
         base_url: "http://127.0.0.1:1".to_owned(),
+        more_urls: Vec::new(),
         user_prefix: UserIds::of_run(7),
         coupon: facts,
         plan,

@@ -41,6 +41,7 @@ Examples:
   firstcome rehearse --self --kill-at 2s --kill-at 4s --duration 6s
   firstcome rehearse --self --data-dir ./kept && firstcome verify --data-dir ./kept --history rehearsal/history.jsonl
   firstcome rehearse --server http://127.0.0.1:8080 --users 5000 --shape rush --report ./friday
+  firstcome rehearse --target http://10.0.0.5:8080 --target http://10.0.0.6:8080 --strategy redis-script
   firstcome rehearse --coupon 7 --users 500")]
 pub(crate) struct Options {
     /// Starts a server of its own, as a child process, and ends it afterwards
@@ -131,6 +132,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 
+    /// One server of several, such as http://10.0.0.5:8080; give it once for each. Requests are spread over them
+    #[arg(long, value_name = "URL", conflicts_with = "own")]
+    target: Vec<String>,
+
+    /// Who decides the new coupon: journal, database, redis-lock or redis-script [default: the server's]
+    #[arg(long, value_name = "STRATEGY", conflicts_with = "coupon")]
+    strategy: Option<String>,
+
     #[command(flatten)]
     admin: AdminOptions,
 }
@@ -175,7 +184,11 @@ async fn play(shared: &Shared, options: &Options) -> anyhow::Result<bool> {
     let stage = if options.own {
         Stage::own(shared, &options.report).await?
     } else {
-        Stage::of(shared, &options.admin)?
+        let mut admin = options.admin.clone();
+        if let Some(first) = options.target.first() {
+            admin.server.server = Some(first.clone());
+        }
+        Stage::of(shared, &admin)?
     };
     let plan = options.plan(&stage)?;
     let faults = stage.kills(&kill_times(options)?)?;
@@ -213,6 +226,8 @@ impl Options {
         let admin = Credential::bearer(stage.admin_key.expose_secret());
         let mut plan = RehearsalPlan::new(&stage.base_url, admin, self.report.clone(), clock::now());
         plan.coupon = self.choice()?;
+        plan.more_urls = self.target.iter().skip(1).cloned().collect();
+        plan.strategy.clone_from(&self.strategy);
         plan.users = self.users;
         plan.duration = self.duration.duration().context("--duration")?;
         plan.shape = self.shape.shape();

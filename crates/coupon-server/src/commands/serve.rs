@@ -1,11 +1,11 @@
-//! `firstcome serve`: the whole service in one process.
+//! `firstcome serve`: the whole service in one process, or one of many servers.
 
 use crate::cli::Shared;
 use crate::client::converse;
 use crate::config::{LogFormat, SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear};
 use crate::store_watch::StoreWatch;
-use crate::wiring::House;
+use crate::wiring::{Embedded, Together};
 use crate::{banner, environment, open_files, telemetry};
 use anyhow::Context as _;
 use clap::Args;
@@ -13,11 +13,18 @@ use coupon_http::Hall;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a server looks whether another one has made or revoked an API key.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The first start makes the data directory, an administrator's key (shown once) and a secret for users' tokens. Stop
 with Ctrl+C or SIGTERM: what was accepted is answered first. A second signal ends it at once.
+
+With database.url (FIRSTCOME_DATABASE_URL) it is one of any number of servers: nothing is kept here, the database is
+made ready by `firstcome migrate`, and with Redis beside it `firstcome work` brings issues to the database.
 
 It speaks plain HTTP. Where others can reach it, put a proxy with TLS in front and name that in http.trusted_proxies.
 
@@ -25,6 +32,7 @@ Examples:
   firstcome serve
   firstcome serve --listen 0.0.0.0:8080 --data-dir /var/lib/firstcome --log-format json
   FIRSTCOME_ADMIN_KEY=$(openssl rand -hex 32) firstcome serve --config firstcome.toml
+  FIRSTCOME_DATABASE_URL=mysql://shop:secret@db/shop FIRSTCOME_REDIS_ADDRESSES=redis:6379 firstcome serve
   firstcome serve --listen 127.0.0.1:0 --set limits.issues_per_second_and_user=2")]
 pub(crate) struct Options {
     /// The address and port; port 0 takes a free one [env: FIRSTCOME_LISTEN] [default: 127.0.0.1:8080]
@@ -62,17 +70,50 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
         );
     }
     open_files::allow_connections(settings.http.max_connections);
-    converse(serve(&settings))
+    if settings.database.is_set() {
+        converse(serve_together(&settings))
+    } else {
+        converse(serve_alone(&settings))
+    }
 }
 
-async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let (house, recovery) = House::open(settings).await?;
+/// One of many servers: nothing is kept here, and workers carry what Redis decides.
+async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Together { engines, house } = Together::open(settings).await?;
+    let hall = Hall::new(house.hall_parts(settings)?).await?;
+    let ear = Ear::open()?;
+    let refreshing = Arc::clone(&hall);
+    engines.handle().spawn(async move {
+        loop {
+            tokio::time::sleep(KEYS_EVERY).await;
+            if let Err(error) = refreshing.refresh_keys().await {
+                tracing::debug!(%error, "the API keys were not read again");
+            }
+        }
+    });
+    let loops = settings.http.loops().get();
+    let running = hall
+        .serve(settings.listen, loops, || house.desk())
+        .with_context(|| cannot_listen(settings.listen))?;
+    let url = format!("http://{}", running.address());
+    let strategies: Vec<&str> = house.strategies.iter().map(|one| one.name()).collect();
+    tracing::info!(url, loops, strategies = strategies.join(", "), "listening");
+    banner::say_listening(&url)?;
+    let farewell = ear.hear();
+    let code = lifecycle::end(farewell, &settings.shutdown, running, &house).await;
+    tracing::info!("stopped");
+    Ok(code)
+}
+
+async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let (embedded, recovery) = Embedded::open(settings).await?;
+    let house = &embedded.house;
     banner::say_new_key(&house.keys, &settings.data_dir)?;
     tracing::info!(%recovery, "recovered");
     let hall = Hall::new(house.hall_parts(settings)?).await?;
     let ear = Ear::open()?;
-    let watch = StoreWatch::new(hall.store_lag(), Arc::clone(&house.outbox), recovery.applied);
-    let follower = house.follow(Arc::new(watch), ear.teller())?;
+    let watch = StoreWatch::new(hall.store_lag(), Arc::clone(&embedded.outbox), recovery.applied);
+    let follower = embedded.follow(Arc::new(watch), ear.teller())?;
     let loops = settings.http.loops().get();
     let running = hall
         .serve(settings.listen, loops, || house.desk())
@@ -82,7 +123,9 @@ async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     banner::say_ready(&url, &settings.data_dir, &recovery)?;
     // Nothing else runs on this runtime: the hall, the ledger and the follower have threads of their own.
     let farewell = ear.hear();
-    Ok(lifecycle::end(farewell, &settings.shutdown, running, &house, &follower).await)
+    let code = lifecycle::end(farewell, &settings.shutdown, running, house).await;
+    lifecycle::end_following(&follower, &settings.shutdown);
+    Ok(code)
 }
 
 fn cannot_listen(listen: SocketAddr) -> String {

@@ -66,6 +66,13 @@ pub(crate) enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {}: {why}", .path.display())]
     Unreadable { path: PathBuf, why: std::io::Error },
+    /// A file that is to hold a secret cannot be read.
+    #[error("cannot read {}, which {name} names: {why}", .path.display())]
+    UnreadableSecret {
+        name: String,
+        path: PathBuf,
+        why: std::io::Error,
+    },
     /// The file has a line that cannot be.
     #[error("{}, line {line}: {why}", .path.display())]
     BadLine { path: PathBuf, line: usize, why: String },
@@ -111,6 +118,13 @@ impl Layers {
             let name = variable_of(&key);
             if let Some(text) = variable(&name) {
                 merged.set_text(&key, &default, &text, Source::Variable(name))?;
+            } else if let Some((name, path)) = file_variable(&key, &variable) {
+                let text = std::fs::read_to_string(&path).map_err(|why| SettingsError::UnreadableSecret {
+                    name: name.clone(),
+                    path,
+                    why,
+                })?;
+                merged.set_text(&key, &default, text.trim_end(), Source::Variable(name))?;
             }
         }
         for SettingFlag { flag, key, value } in self.flags {
@@ -130,13 +144,24 @@ pub(crate) fn variable_of(key: &str) -> String {
     format!("FIRSTCOME_{}", key.replace('.', "_").to_uppercase())
 }
 
+/// The variable that names the file which holds a secret, as orchestrators hand secrets out, and that file.
+fn file_variable(key: &str, variable: impl Fn(&str) -> Option<String>) -> Option<(String, PathBuf)> {
+    if !SECRET_KEYS.contains(&key) {
+        return None;
+    }
+    let name = format!("{}_FILE", variable_of(key));
+    let path = variable(&name)?;
+    Some((name, PathBuf::from(path)))
+}
+
 /// Those of the variables that set nothing: probably misspelt.
 pub(crate) fn unknown_variables(names: Vec<String>) -> Vec<String> {
     let of_settings = leaves(&default_table())
         .into_iter()
         .map(|(key, _)| variable_of(&key));
     let of_commands = ["FIRSTCOME_CONFIG", "FIRSTCOME_SERVER"].map(str::to_owned);
-    let known: BTreeSet<String> = of_settings.chain(of_commands).collect();
+    let of_files = SECRET_KEYS.iter().map(|key| format!("{}_FILE", variable_of(key)));
+    let known: BTreeSet<String> = of_settings.chain(of_files).chain(of_commands).collect();
     names.into_iter().filter(|name| !known.contains(name)).collect()
 }
 
@@ -272,7 +297,10 @@ fn parse_file(path: &std::path::Path, text: &str) -> Result<Table, SettingsError
             .and_then(|line| line.split('=').next())
             .unwrap_or_default()
             .trim();
-        let why = if SECRET_KEYS.contains(&key) {
+        let is_secret = SECRET_KEYS
+            .iter()
+            .any(|secret| secret.rsplit('.').next() == Some(key));
+        let why = if is_secret {
             format!("{key}: must be a text in quotes")
         } else if error.message().contains(&format!("`{key}`")) {
             error.message().to_owned()
@@ -385,8 +413,65 @@ mod tests {
         assert!(!error.to_string().contains("4711"), "{error}");
         let error = settle("", &[], &[("admin_key", "hush-hush")]).unwrap_err();
         assert!(error.to_string().contains("FIRSTCOME_ADMIN_KEY") && !error.to_string().contains("hush"));
+        let error = settle("[database]\nurl = 4711", &[], &[]).unwrap_err();
+        assert!(!error.to_string().contains("4711"), "{error}");
+        let error = settle("", &[], &[("database.url", "mysql://hush@db/shop")]).unwrap_err();
+        assert!(error.to_string().contains("FIRSTCOME_DATABASE_URL") && !error.to_string().contains("hush"));
         let long = "hush".repeat(10);
         let effective = settle("", &[("FIRSTCOME_ADMIN_KEY", &long)], &[]).unwrap();
         assert!(!format!("{effective:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_secret_is_read_from_the_file_that_a_variable_names() {
+        let secret = file("mysql://shop:hush@127.0.0.1/shop\n");
+        let path = secret.path().to_str().unwrap();
+        let effective = settle("", &[("FIRSTCOME_DATABASE_URL_FILE", path)], &[]).unwrap();
+        let url = effective.settings.database.url.get().unwrap();
+        assert_eq!(
+            secrecy::ExposeSecret::expose_secret(&url),
+            "mysql://shop:hush@127.0.0.1/shop"
+        );
+        assert_eq!(
+            effective.sources["database.url"].to_string(),
+            "FIRSTCOME_DATABASE_URL_FILE"
+        );
+        let error = settle("", &[("FIRSTCOME_ADMIN_KEY_FILE", "/nowhere/at/all")], &[]).unwrap_err();
+        assert!(error.to_string().contains("FIRSTCOME_ADMIN_KEY_FILE"), "{error}");
+        assert_eq!(
+            unknown_variables(vec!["FIRSTCOME_REDIS_PASSWORD_FILE".to_owned()]),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_told() {
+        let database = "[database]\nurl = \"mysql://shop@db/shop\"\n";
+        let cases = [
+            ("[redis]\naddresses = [\"r:6379\"]", "redis.addresses"),
+            ("default_strategy = \"database\"", "default_strategy"),
+            ("default_strategy = \"redis-script\"", "default_strategy"),
+            ("[redis]\ngroup = \"main\"", "redis.group"),
+            ("[redis]\nkind = \"sentinel\"", "redis.group"),
+            ("[redis]\naddresses = [\"r\"]", "redis.addresses"),
+            ("[redis]\naddresses = [\"r:1\", \"r:2\"]", "redis.addresses"),
+            ("[redis]\nuser = \"shop\"", "redis.user"),
+            ("[redis]\ntls_authority_file = \"ca.pem\"", "redis.tls"),
+            ("[redis]\ndeclared = [\"save\"]", "redis.declared"),
+            ("[redis]\nprefix = \"{a}\"", "redis.prefix"),
+            ("[database]\ncombiners = 0", "database.combiners"),
+            ("[work]\nbatch_records = 0", "work.batch_records"),
+        ];
+        for (text, key) in cases {
+            let error = settle(text, &[], &[]).unwrap_err().to_string();
+            assert!(error.contains(key), "{text}: {error}");
+        }
+        for strategy in ["redis-script", "redis-lock", "database", "auto"] {
+            let text =
+                format!("default_strategy = \"{strategy}\"\n{database}[redis]\naddresses = [\"r:6379\"]");
+            settle(&text, &[], &[]).unwrap();
+        }
+        let journal = format!("default_strategy = \"journal\"\n{database}");
+        assert!(settle(&journal, &[], &[]).is_err());
     }
 }

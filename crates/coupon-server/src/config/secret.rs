@@ -6,7 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The settings that are secrets. They are masked wherever settings are shown, and no flag sets them, because other
 /// users of the machine can read a command line.
-pub(crate) const SECRET_KEYS: [&str; 2] = ["admin_key", "jwt_secret"];
+pub(crate) const SECRET_KEYS: [&str; 5] = [
+    "admin_key",
+    "jwt_secret",
+    "key_seed",
+    "database.url",
+    "redis.password",
+];
+/// Those that the first start makes and keeps in the data directory.
+pub(crate) const KEPT_KEYS: [&str; 3] = ["admin_key", "jwt_secret", "key_seed"];
 
 /// Fewest characters of a secret: 256 bits where each carries eight, as RFC 7518 demands for HS256, and far beyond
 /// guessing where each carries four.

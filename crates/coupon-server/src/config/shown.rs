@@ -1,7 +1,7 @@
 //! Shows the settings in force, each with its source, and no secret.
 
 use super::layers::leaves;
-use super::{Effective, SECRET_KEYS, Source};
+use super::{Effective, KEPT_KEYS, SECRET_KEYS, Source};
 use serde_json::json;
 use std::fmt::Write as _;
 use toml::{Table, Value};
@@ -47,13 +47,15 @@ fn shown(effective: &Effective) -> Vec<(String, Value, String)> {
         .into_iter()
         .map(|(key, value)| {
             let source = effective.sources.get(&key).unwrap_or(&Source::Default);
-            let kept = SECRET_KEYS.contains(&key.as_str()) && *source == Source::Default;
+            let unset = *source == Source::Default;
+            let kept = KEPT_KEYS.contains(&key.as_str()) && unset && !effective.settings.database.is_set();
             let source = if kept {
                 format!("kept in {}", effective.settings.data_dir.display())
             } else {
                 source.to_string()
             };
-            let value = if SECRET_KEYS.contains(&key.as_str()) {
+            let hidden = SECRET_KEYS.contains(&key.as_str()) && (kept || !unset);
+            let value = if hidden {
                 Value::String(MASK.to_owned())
             } else {
                 value

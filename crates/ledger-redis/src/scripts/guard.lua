@@ -3,15 +3,20 @@
 -- KEYS[1] is the coupon's state. ARGV[1] is the epoch that the caller knows ('0': none yet), ARGV[2] the highest
 -- position that it has seen, ARGV[3] the revision whose facts it has.
 local epoch, revision, revised, closed, issued, lost, first, last, retired,
-  opens, closes, paused, deleted, quantity, valid_for, valid_until =
+  opens, closes, paused, deleted, quantity, valid_for, valid_until, fenced =
   unpack(redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'revised', 'closed', 'issued', 'lost', 'first', 'last',
-    'retired', 'opens', 'closes', 'paused', 'deleted', 'quantity', 'valid_for', 'valid_until'))
+    'retired', 'opens', 'closes', 'paused', 'deleted', 'quantity', 'valid_for', 'valid_until',
+    'fenced'))
 
 -- Why nothing may be decided or said from this state, or nil: it is not there, it is of another epoch, or it knows
--- less than the caller has been told already. Each means that something was lost.
+-- less than the caller has been told already: each means that something was lost. Or somebody who reconciles has put
+-- a fence around it.
 local function doubt()
   if not epoch then
     return {'missing'}
+  end
+  if fenced == '1' then
+    return {'fenced', epoch, issued}
   end
   if ARGV[1] ~= '0' and epoch ~= ARGV[1] then
     return {'epoch', epoch, issued}

@@ -27,7 +27,7 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
 end
 local missing = string.format('%.0f', tonumber(ARGV[6]) - tonumber(ARGV[5]))
 redis.call('HSET', KEYS[1], 'epoch', ARGV[4], 'revision', ARGV[10], 'revised', ARGV[11], 'closed', ARGV[12],
-  'issued', ARGV[6], 'lost', missing, 'first', ARGV[7], 'last', ARGV[8], 'retired', '0', 'opens', ARGV[13],
+  'issued', ARGV[6], 'lost', missing, 'fenced', '0', 'first', ARGV[7], 'last', ARGV[8], 'retired', '0', 'opens', ARGV[13],
   'closes', ARGV[14], 'paused', ARGV[15], 'deleted', ARGV[16], 'quantity', ARGV[17], 'valid_for', ARGV[18],
   'valid_until', ARGV[19], 'coupon', ARGV[9])
 if ARGV[5] == '0' then

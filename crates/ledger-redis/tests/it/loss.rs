@@ -6,7 +6,7 @@ use coupon_app::contract::{key, quantity, user};
 use coupon_app::{CommandOutcome, Health, IssueLedger, IssuedRecord, Record as Change};
 use coupon_core::{Command, CouponId, Outcome};
 use coupon_testkit::{FaultProxy, RedisOptions};
-use ledger_redis::{ReopenError, Reopened, Retired};
+use ledger_redis::{Fenced, ReopenError, Reopened, Retired};
 use std::sync::Arc;
 
 /// What the store would have: every issue of a coupon's stream.
@@ -255,5 +255,53 @@ fn a_coupon_is_given_up_only_after_the_sale_and_with_everything_stored() {
         let more = coupon_app::contract::ledger::change(|it| it.quantity = Some(quantity(9)));
         let told = command(ledger, Some(coupon), more).await.unwrap();
         assert_eq!(told, CommandOutcome::Refused(coupon_core::CommandRefusal::Closed));
+    });
+}
+
+#[test]
+fn inside_a_fence_nothing_is_decided_until_the_coupon_is_reconciled() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    let ids = Arc::new(Ids::default());
+    block_on(async {
+        let record = Arc::new(Record::default());
+        let [first, second] = [
+            rig::open_beside(rig::options(&redis), &ids, &record).await,
+            rig::open_beside(rig::options(&redis), &ids, &record).await,
+        ];
+        let coupon = create(&first.ledger, 0).await;
+        let facts = first.board.get(coupon).unwrap().coupon.as_ref().clone();
+        issue(&first.ledger, coupon, 0..3).await;
+        wins(&second.ledger, coupon, 3).await;
+        let stood = Some(Fenced {
+            epoch: 1,
+            last_position: 4,
+        });
+        assert_eq!(second.ledger.fence(coupon).await.unwrap(), stood);
+        assert_eq!(second.ledger.fence(coupon).await.unwrap(), stood);
+        for server in [&first.ledger, &second.ledger] {
+            for n in [0, 9] {
+                assert!(is_unavailable(&one(server, coupon, n).await));
+            }
+            assert!(is_unavailable(
+                &command(server, Some(coupon), Command::Close).await
+            ));
+            let look = coupon_app::Request::Look(Box::new(coupon_app::Look::Coupon(coupon)));
+            assert!(is_unavailable(&super::sale::batch(server, vec![look]).await[0]));
+        }
+        second.ledger.unfence(coupon).await.unwrap();
+        assert_eq!(wins(&first.ledger, coupon, 4).await.position.get(), 5);
+        first.ledger.fence(coupon).await.unwrap();
+        let all = stored(&first.ledger, coupon).await;
+        assert_eq!(all.len(), 5, "everything that was answered is in the stream");
+        record.has(coupon, 2, &all);
+        let mut building = second.ledger.reopen(facts, 2).await.unwrap();
+        building.add(&all).await.unwrap();
+        assert!(is_unavailable(&one(&first.ledger, coupon, 9).await));
+        assert_eq!(building.open(5).await.unwrap(), Reopened { lost: 0 });
+        assert_eq!(wins(&first.ledger, coupon, 9).await.position.get(), 6);
+        let stranger = CouponId::new(77).unwrap();
+        assert_eq!(first.ledger.fence(stranger).await.unwrap(), None);
     });
 }

@@ -61,17 +61,17 @@ impl Poster {
             }
             self.board.post_coupon(last);
         }
-        if let Some(reach) = reach
-            && posted.is_none_or(|posted| posted.issued < reach.issued)
-        {
+        if let Some(reach) = reach {
             let Reach {
                 issued,
                 first_issued_at,
                 last_issued_at,
             } = reach;
-            self.board
-                .post_issued(coupon.id, issued, first_issued_at, last_issued_at);
-            // The ledger is the store.
+            if posted.is_none_or(|posted| posted.issued < issued) {
+                self.board
+                    .post_issued(coupon.id, issued, first_issued_at, last_issued_at);
+            }
+            // The database is the store, whoever has decided.
             self.board.post_stored(coupon.id, issued);
         }
     }

@@ -173,7 +173,7 @@ fn history() -> BoxedStrategy<Vec<Record>> {
             let mut count = 0;
             let mut history = Vec::new();
             for ((issued, spare), revised) in steps.into_iter().zip(1..) {
-                // Always as many as are issued under it, and now and then lowered again to exactly what is.
+                // Room for what is issued under it and a little more; the next revision may lower it again.
                 history.push(revision(id, revised, count + issued + spare + 1, count));
                 history.extend(issues(count + 1..=count + issued));
                 count += issued;

@@ -37,9 +37,11 @@ async fn carry_out<T>(
     what: coupon_core::Command,
     success: StatusCode,
 ) -> Reply {
-    let present = coupon
-        .and_then(|id| station.desk.coupon(id))
-        .map(|posted| posted.coupon.revision);
+    let posted = match coupon {
+        Some(id) => station.desk.present_coupon(id).await,
+        None => None,
+    };
+    let present = posted.map(|posted| posted.coupon.revision);
     let request = CommandRequest {
         coupon,
         command: what,

@@ -26,7 +26,11 @@ pub(crate) async fn get_coupon(
     State(station): State<Arc<Station>>,
     CouponPath(id): CouponPath,
 ) -> Reply {
-    let posted = station.desk.coupon(id).ok_or(Problem::UnknownCoupon)?;
+    let posted = station
+        .desk
+        .newest_coupon(id)
+        .await
+        .ok_or(Problem::UnknownCoupon)?;
     let (coupon, terms) = (&posted.coupon, &posted.coupon.terms);
     let shown = |value: Option<u32>| terms.show_remaining.then_some(value);
     json(

@@ -26,7 +26,11 @@ pub(crate) async fn get_coupon_time(
     State(station): State<Arc<Station>>,
     CouponPath(id): CouponPath,
 ) -> Reply {
-    let posted = station.desk.coupon(id).ok_or(Problem::UnknownCoupon)?;
+    let posted = station
+        .desk
+        .newest_coupon(id)
+        .await
+        .ok_or(Problem::UnknownCoupon)?;
     let now = station.desk.now();
     let window = posted.coupon.terms.window;
     json(

@@ -42,7 +42,11 @@ pub(crate) async fn export_issued_coupons(
     State(station): State<Arc<Station>>,
     CouponPath(id): CouponPath,
 ) -> Reply {
-    let posted = station.desk.coupon(id).ok_or(Problem::UnknownCoupon)?;
+    let posted = station
+        .desk
+        .newest_coupon(id)
+        .await
+        .ok_or(Problem::UnknownCoupon)?;
     let first = Export {
         station,
         coupon: id,

@@ -37,7 +37,11 @@ pub(crate) async fn list_issued_coupons(
     RawQuery(query): RawQuery,
 ) -> Reply {
     let page = Page::read(query.as_deref(), ISSUED_LIST, None)?;
-    station.desk.coupon(id).ok_or(Problem::UnknownCoupon)?;
+    station
+        .desk
+        .newest_coupon(id)
+        .await
+        .ok_or(Problem::UnknownCoupon)?;
     let of_this_coupon = |cursor: &Cursor| cursor.first == u64::from(id.get());
     if page.cursor.as_ref().is_some_and(|cursor| !of_this_coupon(cursor)) {
         return Err(Problem::InvalidCursor);

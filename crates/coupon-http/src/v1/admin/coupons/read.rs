@@ -29,6 +29,10 @@ pub(crate) async fn get_admin_coupon(
     State(station): State<Arc<Station>>,
     CouponPath(id): CouponPath,
 ) -> Reply {
-    let posted = station.desk.coupon(id).ok_or(Problem::UnknownCoupon)?;
+    let posted = station
+        .desk
+        .present_coupon(id)
+        .await
+        .ok_or(Problem::UnknownCoupon)?;
     super::show(&station, &posted.coupon, posted.issued)
 }

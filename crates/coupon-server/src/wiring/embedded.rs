@@ -1,0 +1,118 @@
+//! One server alone: the journal decides, SQLite keeps the record, both in a data directory.
+
+use super::House;
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::data_dir::DataDir;
+use crate::follower::Follower;
+use crate::keys::Keys;
+use crate::lifecycle::Farewell;
+use anyhow::Context as _;
+use coupon_app::{Board, Clock, CodeKey, Followed, Ledgers, Outbox, RecordStore, Redeemer};
+use coupon_core::{AckLevel, Strategy};
+use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use store_sqlite::{SqliteOptions, SqliteStore};
+
+/// The house, and what carries the journal to the store.
+pub(crate) struct Embedded {
+    pub(crate) house: House,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    store: Arc<SqliteStore>,
+}
+
+impl Embedded {
+    /// Opens the data directory, recovers, and puts the combiner in front of the ledger. What was found in the
+    /// journal is told beside it.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Self, Recovery)> {
+        let directory = DataDir::open_or_create(&settings.data_dir)?;
+        let disk = Arc::new(FileDisk::open(directory.path())?);
+        let keys = Keys::find_or_make(settings, &directory)?;
+        let store = Arc::new(SqliteStore::open(
+            &directory.store_file(),
+            store_options(settings),
+        )?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let board = Arc::new(Board::new());
+        let opening = open_ledger(
+            disk,
+            journal_options(settings),
+            store.as_ref(),
+            Arc::clone(&clock),
+            Arc::clone(&board),
+        );
+        let (ledger, recovery, codes) = opening.await?;
+        let outbox = ledger.outbox();
+        let ledgers = Ledgers::one("ledger", Arc::new(ledger)).context("cannot start the ledger's thread")?;
+        let redemptions = Arc::clone(&store) as _;
+        let redeemer =
+            Redeemer::start("redeemer", redemptions, Arc::clone(&board), Arc::clone(&clock)).await?;
+        let house = House {
+            clock,
+            board,
+            store: Arc::clone(&store) as _,
+            key_store: Arc::clone(&store) as _,
+            codes,
+            ledgers: Arc::new(ledgers),
+            redeemer: Arc::new(redeemer),
+            strategies: vec![Strategy::Journal],
+            acks: vec![AckLevel::Ledger],
+            keys,
+        };
+        let embedded = Self { house, outbox, store };
+        Ok((embedded, recovery))
+    }
+
+    /// Starts to carry the ledger's records to the store.
+    pub(crate) fn follow(
+        &self,
+        followed: Arc<dyn Followed>,
+        teller: Sender<Farewell>,
+    ) -> anyhow::Result<Follower> {
+        let store: Arc<dyn RecordStore> = Arc::clone(&self.store) as _;
+        Follower::start(
+            Arc::clone(&self.outbox),
+            store,
+            Arc::clone(&self.house.board),
+            followed,
+            teller,
+        )
+    }
+}
+
+/// Opens the embedded ledger over a store, and the key of the codes that belongs to it.
+pub(crate) async fn open_ledger(
+    disk: Arc<dyn Disk>,
+    options: JournalOptions,
+    store: &SqliteStore,
+    clock: Arc<dyn Clock>,
+    board: Arc<Board>,
+) -> anyhow::Result<(JournalLedger, Recovery, CodeKey)> {
+    let mut fresh = [0u8; 16];
+    getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
+    let codes = CodeKey::new(store.code_key(fresh).await?);
+    let (ledger, recovery) = JournalLedger::open(disk, options, store, clock, board).await?;
+    Ok((ledger, recovery, codes))
+}
+
+/// How the store is opened.
+pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
+    let store = &settings.store;
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    SqliteOptions {
+        readers: count(store.readers),
+        writer_cache_kib: store.writer_cache_kib,
+        reader_cache_kib: store.reader_cache_kib,
+        fold_rows: count(store.fold_rows),
+        ..SqliteOptions::default()
+    }
+}
+
+/// How the journal is opened.
+pub(crate) fn journal_options(settings: &Settings) -> JournalOptions {
+    JournalOptions {
+        segment_bytes: settings.journal.segment_mib << 20,
+        ..JournalOptions::default()
+    }
+}

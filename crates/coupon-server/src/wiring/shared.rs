@@ -1,0 +1,278 @@
+//! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
+
+use super::House;
+use super::lock_turns::LockTurns;
+use super::no_redemption::NoRedemption;
+use super::redis_watch;
+use crate::clock::SystemClock;
+use crate::config::{RedisKind, RedisSettings, Settings};
+use crate::keys::Keys;
+use anyhow::Context as _;
+use coupon_app::{
+    Board, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers, Offer,
+    Redeemer,
+};
+use coupon_core::{AckLevel, Strategy};
+use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
+use secrecy::ExposeSecret as _;
+use std::sync::Arc;
+use std::time::Duration;
+use store_mysql::{Contention, DatabaseLedger, LedgerOptions, MysqlStore, StoreOptions};
+use tokio::runtime::{Handle, Runtime};
+
+/// How often a server looks at what the others have done.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+
+/// Where connections to the engines live: event loops come and go, and must not wait for SQL.
+pub(crate) struct Engines {
+    runtime: Background,
+    pub(crate) store: Arc<MysqlStore>,
+}
+
+impl Engines {
+    /// Connects to the database.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("engines")
+            .enable_all()
+            .build()
+            .context("cannot start the runtime of the engines")?;
+        let runtime = Background {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        };
+        let url = database_url(settings)?;
+        let options = StoreOptions {
+            connections: settings.database.store_connections,
+            ..StoreOptions::default()
+        };
+        let opening = runtime
+            .handle
+            .spawn(async move { MysqlStore::open(&url, options).await });
+        let store = opening.await?.context("the database (database.url)")?;
+        Ok(Self {
+            runtime,
+            store: Arc::new(store),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.runtime.handle
+    }
+}
+
+/// A runtime that ends without waiting for anybody, wherever it is dropped.
+struct Background {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The house, and the engines under it.
+pub(crate) struct Together {
+    pub(crate) house: House,
+    pub(crate) engines: Engines,
+}
+
+impl Together {
+    /// Connects to everything. Nothing is kept here: what a server knows it learns from the engines.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let keys = Keys::of_many(settings)?;
+        let engines = Engines::open(settings).await?;
+        let store = Arc::clone(&engines.store);
+        let mut fresh = [0u8; 16];
+        getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
+        let codes = CodeKey::new(store.code_key(fresh).await?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let board = Arc::new(Board::new());
+        let mut offers = Vec::new();
+        if settings.redis.is_set() {
+            offers.push(redis_script(settings, &engines, &board).await?);
+        }
+        offers.push(row_locks(settings, &engines, &board).await?);
+        if settings.redis.is_set() {
+            offers.push(redis_lock(settings, &engines, &board).await?);
+        }
+        let mut strategies: Vec<Strategy> = offers.iter().map(|offer| offer.strategy).collect();
+        if let Some(first) = settings.default_strategy.chosen() {
+            strategies.sort_by_key(|strategy| *strategy != first);
+        }
+        let marks: Arc<dyn LedgerMarks> = Arc::clone(&store) as _;
+        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
+            .context("cannot start the threads of the ledgers")?;
+        let redeemer = Redeemer::start(
+            "redeemer",
+            Arc::new(NoRedemption),
+            Arc::clone(&board),
+            Arc::clone(&clock),
+        );
+        let house = House {
+            clock,
+            board,
+            store: Arc::clone(&store) as _,
+            key_store: store,
+            codes,
+            ledgers: Arc::new(ledgers),
+            redeemer: Arc::new(redeemer.await?),
+            strategies,
+            acks: vec![AckLevel::Ledger, AckLevel::Store],
+            keys,
+        };
+        Ok(Self { house, engines })
+    }
+}
+
+/// The script in Redis, in front of the store for what cannot wait.
+async fn redis_script(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
+    let store = &engines.store;
+    let opening = RedisLedger::open(
+        redis_options(&settings.redis)?,
+        engines.handle().clone(),
+        Arc::clone(board),
+        Arc::clone(store) as _,
+        Some(Arc::clone(store) as _),
+    );
+    let ledger = Arc::new(opening.await.context("Redis (redis.addresses)")?);
+    let trust = settings.redis.trust_restarts;
+    engines
+        .handle()
+        .spawn(redis_watch::watch(Arc::downgrade(&ledger), trust));
+    let epochs: Arc<dyn Epochs> = Arc::clone(&ledger) as _;
+    let deliveries: Arc<dyn DeliveryStore> = Arc::clone(store) as _;
+    let door: Arc<dyn IssueLedger> = Arc::new(Forwarding::new(
+        ledger,
+        epochs,
+        deliveries,
+        Arc::clone(store) as _,
+        Arc::clone(board),
+    ));
+    let doors = std::iter::repeat_with(|| Arc::clone(&door));
+    Ok(Offer {
+        strategy: Strategy::RedisScript,
+        doors: doors.take(combiners(settings)).collect(),
+        runs_ahead: true,
+    })
+}
+
+/// The row lock. The first of its ledgers also looks at what other servers did, to every coupon in the database.
+async fn row_locks(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
+    let ledgers = database_ledgers(settings, engines, board, &Contention::RowLock).await?;
+    if let Some(first) = ledgers.first() {
+        let looking = Arc::downgrade(first);
+        engines.handle().spawn(async move {
+            loop {
+                tokio::time::sleep(REFRESH_EVERY).await;
+                let Some(ledger) = looking.upgrade() else { return };
+                if let Err(error) = ledger.refresh_board().await {
+                    tracing::debug!(%error, "the database was not asked what other servers did");
+                }
+            }
+        });
+    }
+    Ok(offer(Strategy::Database, ledgers))
+}
+
+/// The database under a lock in Redis.
+async fn redis_lock(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
+    let lock = RedisLock::new(redis_options(&settings.redis)?, engines.handle().clone());
+    let lease = Duration::from_millis(settings.redis.lock_lease_ms);
+    let turns = Contention::Turns(Arc::new(LockTurns::new(Arc::new(lock), lease)));
+    let ledgers = database_ledgers(settings, engines, board, &turns).await?;
+    Ok(offer(Strategy::RedisLock, ledgers))
+}
+
+fn offer(strategy: Strategy, ledgers: Vec<Arc<DatabaseLedger>>) -> Offer {
+    Offer {
+        strategy,
+        doors: ledgers.into_iter().map(|ledger| ledger as _).collect(),
+        // The ledger is the store.
+        runs_ahead: false,
+    }
+}
+
+/// One for each combiner: a ledger carries out one batch at a time, and a row that is locked elsewhere holds it up.
+async fn database_ledgers(
+    settings: &Settings,
+    engines: &Engines,
+    board: &Arc<Board>,
+    contention: &Contention,
+) -> anyhow::Result<Vec<Arc<DatabaseLedger>>> {
+    let mut ledgers = Vec::new();
+    for _ in 0..combiners(settings) {
+        let options = LedgerOptions {
+            contention: contention.clone(),
+            connections: 1,
+            declared: settings.database.declared.clone(),
+            ..LedgerOptions::default()
+        };
+        let (url, board) = (database_url(settings)?, Arc::clone(board));
+        let opening = engines
+            .handle()
+            .spawn(async move { DatabaseLedger::open(&url, options, board).await });
+        ledgers.push(Arc::new(opening.await?.context("the database (database.url)")?));
+    }
+    Ok(ledgers)
+}
+
+fn combiners(settings: &Settings) -> usize {
+    usize::try_from(settings.database.combiners).unwrap_or(1).max(1)
+}
+
+/// The URL of the database, or what to set.
+pub(crate) fn database_url(settings: &Settings) -> anyhow::Result<String> {
+    let url = settings.database.url.get().context(
+        "there is no database: set FIRSTCOME_DATABASE_URL (mysql://user:password@host:port/name), or \
+         FIRSTCOME_DATABASE_URL_FILE, naming a file that holds it",
+    )?;
+    Ok(url.expose_secret().to_owned())
+}
+
+/// How Redis is reached.
+pub(crate) fn redis_options(settings: &RedisSettings) -> anyhow::Result<RedisOptions> {
+    let addresses = settings.addresses.clone();
+    let first = addresses
+        .first()
+        .cloned()
+        .context("redis.addresses must be set")?;
+    let target = match settings.kind {
+        RedisKind::Single => Target::Single(first),
+        RedisKind::Sentinel => Target::Sentinel {
+            addresses,
+            group: settings.group.clone(),
+        },
+        RedisKind::Cluster => Target::Cluster(addresses),
+    };
+    let mut options = RedisOptions::at(target);
+    options.login = settings.password.get().map(|password| Login {
+        user: (!settings.user.is_empty()).then(|| settings.user.clone()),
+        password,
+    });
+    options.tls = settings.tls.then(|| tls(settings)).transpose()?;
+    options.prefix = settings.prefix.as_str().into();
+    options.response_timeout = Duration::from_millis(settings.response_timeout_ms);
+    options.refresh_every = REFRESH_EVERY;
+    options.declared = settings.declared();
+    Ok(options)
+}
+
+fn tls(settings: &RedisSettings) -> anyhow::Result<Tls> {
+    let read = |file: &String| std::fs::read(file).with_context(|| format!("cannot read {file}"));
+    let authority = &settings.tls_authority_file;
+    let authority = (!authority.is_empty()).then(|| read(authority)).transpose()?;
+    let client = if settings.tls_certificate_file.is_empty() {
+        None
+    } else {
+        let key = std::fs::read_to_string(&settings.tls_key_file)
+            .with_context(|| format!("cannot read {}", settings.tls_key_file))?;
+        Some((read(&settings.tls_certificate_file)?, key.into()))
+    };
+    Ok(Tls { authority, client })
+}

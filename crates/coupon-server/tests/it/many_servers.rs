@@ -1,0 +1,372 @@
+//! Several servers issue the same coupon at once.
+
+use crate::fleet::{Fleet, admin, assert_exact, publish, wait_for};
+use crate::harness::{Caller, Server, converse};
+use coupon_testkit::{RedisOptions, SqlEngine, SqlOptions};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// What users were told: the position of each who won, and how many were told that it is sold out.
+#[derive(Default)]
+struct Told {
+    won: BTreeMap<String, u64>,
+    sold_out: usize,
+}
+
+/// So many users ask both servers at the same time, all at once.
+fn everybody_asks(servers: [&Caller; 2], coupon: &str, users: usize) -> Told {
+    let answers = converse(async {
+        let mut asking = Vec::new();
+        for n in 0..users {
+            for caller in servers {
+                let (caller, path) = (caller.clone(), format!("{coupon}/issues"));
+                let body = json!({ "userId": format!("user-{n}") });
+                asking.push(tokio::spawn(async move {
+                    let answer = caller.try_ask(Method::POST, &path, Some(body)).await.unwrap();
+                    (format!("user-{n}"), answer)
+                }));
+            }
+        }
+        let mut answers = Vec::new();
+        for one in asking {
+            answers.push(one.await.unwrap());
+        }
+        answers
+    });
+    let mut told = Told::default();
+    let mut again = Vec::new();
+    for (user, (status, answer)) in answers {
+        match status {
+            StatusCode::CREATED => {
+                let before = told.won.insert(user, answer["position"].as_u64().unwrap());
+                assert_eq!(before, None, "one per user: {answer}");
+            }
+            StatusCode::CONFLICT if answer["code"] == "already-issued" => again.push((user, answer)),
+            StatusCode::CONFLICT | StatusCode::GONE => told.sold_out += 1,
+            _ => panic!("{user}: {status} {answer}"),
+        }
+    }
+    for (user, answer) in again {
+        assert_eq!(
+            answer["issuedCoupon"]["position"].as_u64(),
+            told.won.get(&user).copied(),
+            "{answer}"
+        );
+    }
+    told
+}
+
+fn holds(caller: &Caller, user: &str, coupon: &str) -> bool {
+    let id = coupon.rsplit('/').next().unwrap().parse::<u64>().unwrap();
+    let (status, wallet) = caller.ask(Method::GET, &format!("/v1/users/{user}/coupons"), None);
+    assert_eq!(status, StatusCode::OK, "{wallet}");
+    let held = wallet["data"].as_array().unwrap();
+    held.iter().any(|one| one["couponId"].as_u64() == Some(id))
+}
+
+fn a_sale_at_two_servers(strategy: &str) {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    let [here, there] = [admin(&servers[0]), admin(&servers[1])];
+    let coupon = publish(&here, 60, &json!({ "strategy": strategy }));
+    let (status, first) = there.issue(&coupon, "first");
+    assert_eq!(
+        (status, first["position"].as_u64()),
+        (StatusCode::CREATED, Some(1)),
+        "the other server knows the coupon at once: {first}"
+    );
+    assert!(
+        holds(&here, "first", &coupon),
+        "the wallet is the same at every server"
+    );
+    // Not before now, so that the wallet was not filled by a worker.
+    let workers = [fleet.work(), fleet.work()];
+    let mut told = everybody_asks([&here, &there], &coupon, 100);
+    told.won.insert("first".to_owned(), 1);
+    assert_exact(&told.won, 60);
+    assert_eq!(told.sold_out, 2 * (101 - 60));
+    assert_eq!(fleet.await_stored(&coupon, 60), told.won);
+    for server in servers.into_iter().chain(workers) {
+        let (status, log) = server.stop();
+        assert!(status.success(), "{log}");
+    }
+}
+
+#[test]
+fn two_servers_issue_exactly_as_many_under_a_row_lock() {
+    a_sale_at_two_servers("database");
+}
+
+#[test]
+fn two_servers_issue_exactly_as_many_by_a_script() {
+    a_sale_at_two_servers("redis-script");
+}
+
+#[test]
+fn two_servers_issue_exactly_as_many_under_a_redis_lock() {
+    a_sale_at_two_servers("redis-lock");
+}
+
+#[test]
+fn an_issue_that_waits_for_the_store_is_there_when_it_is_answered() {
+    let Some(fleet) = Fleet::open() else { return };
+    let server = fleet.serve(&[]);
+    let caller = admin(&server);
+    for strategy in ["redis-script", "database"] {
+        let coupon = publish(&caller, 5, &json!({ "strategy": strategy, "ack": "store" }));
+        let (status, issued) = caller.issue(&coupon, "alice");
+        assert_eq!(status, StatusCode::CREATED, "{issued}");
+        assert_exact(&fleet.stored(&coupon), 1);
+    }
+}
+
+#[test]
+fn a_change_and_a_key_made_at_one_server_count_at_the_other() {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    let [here, there] = [admin(&servers[0]), admin(&servers[1])];
+    for strategy in ["redis-script", "database", "redis-lock"] {
+        let coupon = publish(&here, 5, &json!({ "strategy": strategy }));
+        let path = coupon.replace("/v1/", "/v1/admin/");
+        let (status, shown) = there.ask(Method::GET, &path, None);
+        assert_eq!((status, &shown["strategy"]), (StatusCode::OK, &json!(strategy)));
+        let (status, paused) = here.ask(Method::POST, &format!("{path}/pause"), Some(json!({})));
+        assert_eq!(status, StatusCode::OK, "{paused}");
+        let (status, refused) = there.issue(&coupon, "alice");
+        assert_eq!(
+            (status, &refused["code"]),
+            (StatusCode::FORBIDDEN, &json!("paused")),
+            "{refused}"
+        );
+    }
+    let wanted = json!({ "name": "shop", "scopes": ["issue"] });
+    let (status, key) = here.ask(Method::POST, "/v1/admin/keys", Some(wanted));
+    assert_eq!(status, StatusCode::CREATED, "{key}");
+    let shop = Caller::new(&servers[1], key["key"].as_str().unwrap());
+    wait_for(|| (shop.issue("/v1/coupons/99", "bob").0 == StatusCode::NOT_FOUND).then_some(()));
+}
+
+/// Asks until there is a definite answer.
+fn insist(callers: &[Caller], coupon: &str, user: &str) -> u64 {
+    wait_for(|| {
+        for caller in callers {
+            let body = json!({ "userId": user });
+            let path = format!("{coupon}/issues");
+            match converse(caller.try_ask(Method::POST, &path, Some(body))) {
+                Ok((StatusCode::CREATED, answer)) => return answer["position"].as_u64(),
+                Ok((StatusCode::CONFLICT, answer)) => return answer["issuedCoupon"]["position"].as_u64(),
+                // Unavailable, indeterminate, or gone.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        None
+    })
+}
+
+#[test]
+fn whoever_is_killed_in_the_middle_nothing_that_was_answered_is_lost() {
+    let Some(mut fleet) = Fleet::open() else { return };
+    let trusting = ["--set", "redis.trust_restarts=true"];
+    let mut servers = [fleet.serve(&trusting), fleet.serve(&trusting)];
+    let mut workers = [fleet.work(), fleet.work()];
+    let coupon = publish(
+        &admin(&servers[0]),
+        1_000_000,
+        &json!({ "strategy": "redis-script" }),
+    );
+    let mut told = BTreeMap::new();
+    let mut ask = |servers: &[Server; 2], users: std::ops::Range<usize>| {
+        let callers = servers.each_ref().map(admin);
+        for n in users {
+            let user = format!("user-{n}");
+            let position = insist(&callers, &coupon, &user);
+            told.insert(user, position);
+        }
+    };
+    ask(&servers, 0..40);
+    // A server, with requests under way.
+    let (doomed, path) = (admin(&servers[0]), format!("{coupon}/issues"));
+    let asking = std::thread::spawn(move || {
+        let mut told = Vec::new();
+        for n in 1_000.. {
+            let body = json!({ "userId": format!("user-{n}") });
+            match converse(doomed.try_ask(Method::POST, &path, Some(body))) {
+                Ok((StatusCode::CREATED, answer)) => {
+                    told.push((format!("user-{n}"), answer["position"].as_u64().unwrap()));
+                }
+                // The server is gone.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        told
+    });
+    wait_for(|| (fleet.stored(&coupon).len() > 60).then_some(()));
+    let [first, second] = servers;
+    first.kill();
+    let more = asking.join().unwrap();
+    servers = [fleet.serve(&trusting), second];
+    ask(&servers, 40..80);
+    let [first, second] = workers;
+    first.kill();
+    ask(&servers, 80..120);
+    fleet.redis.kill9();
+    fleet.redis.restart().unwrap();
+    ask(&servers, 120..160);
+    second.kill();
+    workers = [fleet.work(), fleet.work()];
+    ask(&servers, 160..200);
+    told.extend(more);
+    let stored = fleet.await_stored(&coupon, told.len());
+    for (user, position) in &told {
+        assert_eq!(stored.get(user), Some(position), "{user}");
+    }
+    let count = u64::try_from(stored.len()).unwrap();
+    assert_exact(&stored, count);
+    for worker in workers {
+        let (status, log) = worker.stop();
+        assert!(status.success(), "{log}");
+    }
+}
+
+fn readiness(server: &Server) -> (StatusCode, String) {
+    let (status, answer) = admin(server).ask(Method::GET, "/readyz", None);
+    (status, answer.to_string())
+}
+
+#[test]
+fn a_redis_that_is_too_weak_is_told_until_it_is_declared() {
+    let weak = RedisOptions::durable().set("appendfsync", "everysec");
+    let Some(fleet) = Fleet::with(&weak) else { return };
+    let server = fleet.serve(&[]);
+    let (status, why) = readiness(&server);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        why.contains("redis-script") && why.contains("appendfsync"),
+        "{why}"
+    );
+    drop(server);
+    let server = fleet.serve(&["--set", "redis.declared=appendfsync"]);
+    assert_eq!(readiness(&server).0, StatusCode::OK);
+}
+
+#[test]
+fn a_database_that_is_too_weak_is_told_until_it_is_declared() {
+    for engine in [SqlEngine::MariaDb, SqlEngine::MySql] {
+        let weak = SqlOptions::on(engine).set("innodb-flush-log-at-trx-commit", "2");
+        let Some(fleet) = Fleet::on(&weak) else { continue };
+        let server = fleet.serve(&[]);
+        let (status, why) = readiness(&server);
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            why.contains("database") && why.contains("innodb_flush_log_at_trx_commit"),
+            "{why}"
+        );
+        drop(server);
+        let server = fleet.serve(&["--set", "database.declared=innodb_flush_log_at_trx_commit"]);
+        let (status, why) = readiness(&server);
+        assert_eq!(status, StatusCode::OK, "{why}");
+    }
+}
+
+#[test]
+fn a_worker_tells_how_it_is_and_how_far_behind() {
+    let Some(fleet) = Fleet::open() else { return };
+    let server = fleet.serve(&[]);
+    let coupon = publish(&admin(&server), 5, &json!({ "strategy": "redis-script" }));
+    let worker = fleet.work();
+    assert_eq!(admin(&server).issue(&coupon, "alice").0, StatusCode::CREATED);
+    fleet.await_stored(&coupon, 1);
+    let (status, why) = readiness(&worker);
+    assert_eq!(status, StatusCode::OK, "{why}");
+    let metrics = converse(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = client.get(format!("{}/metrics", worker.url)).send();
+        asked.await.unwrap().text().await.unwrap()
+    });
+    for name in [
+        "firstcome_worker_written_total 1",
+        "firstcome_worker_lag_entries",
+        "firstcome_worker_oldest_pending_seconds",
+        "firstcome_worker_time_to_store_seconds_count 1",
+        "firstcome_worker_quarantined_total 0",
+        "firstcome_worker_dead_letters",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in {metrics}");
+    }
+}
+
+#[test]
+fn one_of_many_servers_says_which_secrets_it_lacks() {
+    let scratch = crate::harness::Scratch::new();
+    let mut command = scratch.command(&["serve"]);
+    command
+        .env("FIRSTCOME_DATABASE_URL", "mysql://shop:hush@127.0.0.1:1/shop")
+        .env("FIRSTCOME_ADMIN_KEY", "a".repeat(40));
+    let output = command.output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        why.contains("FIRSTCOME_JWT_SECRET") && why.contains("FIRSTCOME_KEY_SEED"),
+        "{why}"
+    );
+    assert!(
+        !why.contains("FIRSTCOME_ADMIN_KEY,") && !why.contains("hush"),
+        "{why}"
+    );
+    assert!(!scratch.data_dir().exists(), "it keeps nothing here");
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_told_without_its_password() {
+    let scratch = crate::harness::Scratch::new();
+    let free = coupon_testkit::free_port().unwrap();
+    let mut command = scratch.command(&["migrate"]);
+    command.env(
+        "FIRSTCOME_DATABASE_URL",
+        format!("mysql://shop:hush@127.0.0.1:{free}/shop"),
+    );
+    let output = command.output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(why.contains("database") && !why.contains("hush"), "{why}");
+}
+
+#[test]
+fn a_rehearsal_at_two_servers_passes_for_every_strategy() {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    let _workers = [fleet.work(), fleet.work()];
+    for strategy in ["database", "redis-script", "redis-lock"] {
+        let report = fleet.scratch.path().join(strategy);
+        let arguments = [
+            "rehearse",
+            "--target",
+            &servers[0].url,
+            "--target",
+            &servers[1].url,
+            "--strategy",
+            strategy,
+            "--users",
+            "1500",
+            "--quantity",
+            "1000",
+            "--duration",
+            "2s",
+            "--report",
+            report.to_str().unwrap(),
+        ];
+        let output = fleet.command(&arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{strategy}: {}",
+            crate::harness::told(&output)
+        );
+        let history = std::fs::read_to_string(report.join("history.jsonl")).unwrap();
+        let header = history.lines().next().unwrap();
+        assert!(
+            servers.iter().all(|server| header.contains(&server.url)),
+            "{header}"
+        );
+    }
+}
