@@ -4,7 +4,8 @@
 //!   requests into batches.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
 //! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
-//! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliveryStore`] takes it in;
+//! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
+//!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
@@ -19,6 +20,7 @@ mod combiner;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod delivery;
+mod delivery_sink;
 mod delivery_source;
 mod desk;
 mod error;
@@ -43,6 +45,7 @@ pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,
 };
+pub use delivery_sink::DeliverySink;
 pub use delivery_source::{Backlog, DeliverySource, Ticket};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
