@@ -37,6 +37,23 @@ struct Banned {
     #[serde(rename = "crate")]
     name: String,
     reason: String,
+    /// The only packages that may depend on it.
+    #[serde(default)]
+    wrappers: BTreeSet<String>,
+}
+
+/// The part of `Cargo.lock` that is read here.
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    /// Names, with a version and more behind where that is needed.
+    #[serde(default)]
+    dependencies: Vec<String>,
 }
 
 /// A package of the tree, ours or not.
@@ -56,6 +73,7 @@ pub(crate) fn check(checkout: &Checkout) -> anyhow::Result<Report> {
     let metadata = checkout.package_tree()?;
     // After the tree was asked for: a workspace without a lock file has one now.
     let lock = std::fs::read_to_string(checkout.root().join("Cargo.lock")).context("Cargo.lock")?;
+    let lock: Lock = toml::from_str(&lock).context("Cargo.lock")?;
     let entries: Vec<Entry> = metadata.packages.iter().map(Entry::of).collect();
     let mut errors = policy.errors(&entries);
     errors.extend(policy.banned_in_lock(&lock));
@@ -114,17 +132,36 @@ impl Policy {
         errors
     }
 
-    /// The lock file names the packages of every platform, not only this one.
-    fn banned_in_lock(&self, lock: &str) -> Vec<String> {
-        self.bans
-            .deny
-            .iter()
-            .filter(|banned| {
-                lock.lines()
-                    .any(|line| line == format!("name = \"{}\"", banned.name))
-            })
-            .map(|banned| format!("{} is in the tree: {}", banned.name, banned.reason))
-            .collect()
+    /// The lock file names the packages of every platform and feature, not only of this one.
+    fn banned_in_lock(&self, lock: &Lock) -> Vec<String> {
+        let depends = |package: &Locked, name: &str| {
+            let mut names = package.dependencies.iter();
+            names.any(|dependency| dependency.split(' ').next() == Some(name))
+        };
+        let mut errors = Vec::new();
+        for Banned {
+            name,
+            reason,
+            wrappers,
+        } in &self.bans.deny
+        {
+            if !lock.package.iter().any(|package| package.name == *name) {
+                continue;
+            }
+            let mut others = lock
+                .package
+                .iter()
+                .filter(|package| depends(package, name) && !wrappers.contains(&package.name))
+                .peekable();
+            if wrappers.is_empty() || others.peek().is_some() {
+                let through: Vec<&str> = others.map(|package| package.name.as_str()).collect();
+                errors.push(format!(
+                    "{name} is in the tree, through {}: {reason}",
+                    through.join(", ")
+                ));
+            }
+        }
+        errors
     }
 }
 
@@ -195,13 +232,37 @@ mod tests {
     }
 
     #[test]
-    fn a_banned_package_is_found_in_the_lock_file() {
-        assert_eq!(policy().banned_in_lock("[[package]]\nname = \"ring\"\n").len(), 1);
-        assert_eq!(
-            policy()
-                .banned_in_lock("[[package]]\nname = \"ringbuffer\"\n")
-                .len(),
-            0
-        );
+    fn a_banned_package_is_found_in_the_lock_file_unless_only_its_wrappers_bring_it() {
+        let policy: Policy = toml::from_str(
+            r#"
+            licenses = { allow = ["MIT"] }
+            bans = { deny = [
+                { crate = "ring", reason = "one cryptographic library is enough" },
+                { crate = "ssl", reason = "a system library", wrappers = ["post"] },
+            ] }
+            "#,
+        )
+        .unwrap();
+        let cases = [
+            ("name = 'ring'", 1),
+            ("name = 'ringbuffer'", 0),
+            (
+                "name = 'ssl'\n[[package]]\nname = 'post'\ndependencies = ['ssl']",
+                0,
+            ),
+            (
+                "name = 'ssl'\n[[package]]\nname = 'web'\ndependencies = ['ssl 1.0.0']",
+                1,
+            ),
+        ];
+        for (lock, expected) in cases {
+            let lock: Lock = toml::from_str(&format!("[[package]]\n{lock}\n")).unwrap();
+            assert_eq!(
+                policy.banned_in_lock(&lock).len(),
+                expected,
+                "{}",
+                lock.package[0].name
+            );
+        }
     }
 }
