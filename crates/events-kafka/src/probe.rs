@@ -107,7 +107,11 @@ impl Probing<'_> {
             // Whoever has committed nothing, or less than is still there, begins at the beginning.
             let mark = match element.offset() {
                 Offset::Offset(mark) => mark.clamp(low, end),
-                _ => low,
+                Offset::Beginning
+                | Offset::End
+                | Offset::Stored
+                | Offset::Invalid
+                | Offset::OffsetTail(_) => low,
             };
             spans.push(Span { partition, mark, end });
         }

@@ -98,6 +98,21 @@ fn of_three_brokers_one_may_fall_and_with_two_down_nothing_is_said_to_be_publish
             ..TopicPlan::default()
         };
         create_topics(&options, &plan).await.unwrap();
+        let strict = KafkaOptions {
+            topic: format!("{}.strict", options.topic),
+            publish_timeout: Duration::from_secs(15),
+            ..options.clone()
+        };
+        let every_one = TopicPlan {
+            min_insync: 3,
+            ..plan
+        };
+        create_topics(&strict, &every_one).await.unwrap();
+        let strict_feed = KafkaFeed::new(strict);
+        strict_feed
+            .publish(&[issues(coupon_id(3), 1..=30)])
+            .await
+            .unwrap();
         let feed = KafkaFeed::new(options.clone());
         assert_eq!(
             feed.health().await,
@@ -121,7 +136,7 @@ fn of_three_brokers_one_may_fall_and_with_two_down_nothing_is_said_to_be_publish
         assert!(error.retriable, "{error}");
         kafka.kill9(2).unwrap();
         let more = issues(coupon_id(2), 1..=30);
-        let error = feed.publish(&[more.clone()]).await.unwrap_err();
+        let error = feed.publish(std::slice::from_ref(&more)).await.unwrap_err();
         assert!(error.retriable, "{error}");
         kafka.restart(2).unwrap();
         publish(&feed, &[rig::creation(coupon_id(2), 30), more]).await;
