@@ -148,6 +148,9 @@ fn document(outcomes: &[(Step, Outcome, Duration)], totals: &Totals, took: Durat
     })
 }
 
+/// Features that need a library of the system. Whoever wants them builds them by hand.
+const SYSTEM_FEATURES: &[(&str, &str)] = &[("events-kafka", "tls")];
+
 impl Step {
     fn name(self) -> &'static str {
         match self {
@@ -192,19 +195,16 @@ impl Shift<'_> {
             Step::Planted => Ok(self.report(&planted::check(self.checkout)?)),
             Step::Servers => self.servers(),
             Step::Clippy => {
-                let rest = ["--all-targets", "--all-features", "--", "-D", "warnings"];
+                let features = self.features()?;
+                let rest = ["--all-targets", "--features", &features, "--", "-D", "warnings"];
                 self.cargo(step, &["clippy"], &["--workspace"], &rest, &[])
             }
             Step::Tests => suites::run(self),
             Step::Doc => {
                 let strict = [("RUSTDOCFLAGS", "-D warnings")];
-                self.cargo(
-                    step,
-                    &["doc", "--no-deps", "--all-features"],
-                    &["--workspace"],
-                    &[],
-                    &strict,
-                )
+                let features = self.features()?;
+                let rest = ["--features", &features];
+                self.cargo(step, &["doc", "--no-deps"], &["--workspace"], &rest, &strict)
             }
         }
     }
@@ -225,6 +225,24 @@ impl Shift<'_> {
             servers::bring_all(self.checkout, &self.terminal)?,
             servers::nothing_may_be_skipped(),
         ))
+    }
+
+    /// Every feature of the crates asked for, as `--features` takes them, but for those that need more than a fresh
+    /// machine has.
+    fn features(&self) -> anyhow::Result<String> {
+        let metadata = self.checkout.packages()?;
+        let mut features = Vec::new();
+        for package in metadata.workspace_packages() {
+            if self.packages.is_empty() || self.packages.contains(&package.name) {
+                let all = package
+                    .features
+                    .keys()
+                    .map(|feature| (package.name.as_str(), feature.as_str()));
+                let ours = all.filter(|feature| !SYSTEM_FEATURES.contains(feature));
+                features.extend(ours.map(|(package, feature)| format!("{package}/{feature}")));
+            }
+        }
+        Ok(features.join(","))
     }
 
     /// `-p` for each crate asked for, or what means all of them.

@@ -5,7 +5,8 @@
 //! * [`Ledgers`] are all that one server offers; [`Forwarding`] brings to the store what cannot wait for workers.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
 //! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
-//! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliveryStore`] takes it in;
+//! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
+//!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
@@ -20,6 +21,7 @@ mod combiner;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod delivery;
+mod delivery_sink;
 mod delivery_source;
 mod desk;
 mod error;
@@ -46,6 +48,7 @@ pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,
 };
+pub use delivery_sink::DeliverySink;
 pub use delivery_source::{Backlog, DeliverySource, Ticket};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};

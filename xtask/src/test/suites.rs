@@ -13,10 +13,12 @@ use super::outcome::Outcome;
 
 pub(super) fn run(shift: &Shift<'_>) -> anyhow::Result<Outcome> {
     let mut names = Names::of(shift)?;
+    let features = shift.features()?;
     let mut build = shift.checkout.cargo();
     build.arg("test").args(shift.selection(&["--workspace"]));
     build.args([
-        "--all-features",
+        "--features",
+        &features,
         "--no-run",
         "--message-format=json-render-diagnostics",
     ]);
@@ -40,7 +42,7 @@ pub(super) fn run(shift: &Shift<'_>) -> anyhow::Result<Outcome> {
     command
         .arg("test")
         .args(shift.selection(&["--workspace"]))
-        .args(["--all-features", "--no-fail-fast"])
+        .args(["--features", &features, "--no-fail-fast"])
         .env(servers::HOME_VARIABLE, servers::home(shift.checkout));
     let mut reader = Reader::default();
     let mut outcome = Outcome::default();

@@ -1,0 +1,95 @@
+//! The sink port over the topic.
+
+use crate::error::KafkaTrouble;
+use crate::health;
+use crate::message::{self, CONTENT_TYPE};
+use crate::options::KafkaOptions;
+use crate::post::{Parcel, Post};
+use async_trait::async_trait;
+use coupon_app::{Delivery, DeliverySink, Health, StoreError};
+use rdkafka::message::{Header, OwnedHeaders};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Publishes what a ledger has decided, one record for each issue and each revision.
+pub struct KafkaFeed {
+    options: KafkaOptions,
+    post: Post,
+    /// When the settings were last found to be strong.
+    strong_at: Mutex<Option<Instant>>,
+}
+
+impl std::fmt::Debug for KafkaFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaFeed")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaFeed {
+    /// A feed. It connects when it is first used.
+    pub fn new(options: KafkaOptions) -> Self {
+        Self {
+            post: Post::new(options.clone()),
+            options,
+            strong_at: Mutex::new(None),
+        }
+    }
+
+    /// Ends it. What is still under way gets until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// If something was still under way then.
+    pub async fn close(&self, deadline: Duration) -> Result<(), StoreError> {
+        self.post.close(deadline).await.map_err(KafkaTrouble::of_a_port)
+    }
+
+    /// Publishes nothing unless the promise holds. It also keeps a topic from coming to be by being written to.
+    async fn ready(&self) -> Result<(), KafkaTrouble> {
+        let mut strong_at = self.strong_at.lock().await;
+        if strong_at.is_some_and(|at| at.elapsed() < self.options.probe_every) {
+            return Ok(());
+        }
+        *strong_at = None;
+        let weak = health::weaknesses(&self.options).await?;
+        if !weak.is_empty() {
+            return Err(KafkaTrouble::Weak(weak.join("; ")));
+        }
+        *strong_at = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn send(&self, deliveries: &[Delivery]) -> Result<(), KafkaTrouble> {
+        self.ready().await?;
+        let outgoing = deliveries
+            .iter()
+            .flat_map(|delivery| message::write(&self.options.source, delivery));
+        let parcels = outgoing.map(|one| Parcel {
+            key: Some(one.key.into_bytes()),
+            value: Some(one.value),
+            headers: OwnedHeaders::new().insert(Header {
+                key: "content-type",
+                value: Some(CONTENT_TYPE),
+            }),
+        });
+        self.post.send(&self.options.topic, parcels).await
+    }
+}
+
+#[async_trait]
+impl DeliverySink for KafkaFeed {
+    async fn publish(&self, deliveries: &[Delivery]) -> Result<(), StoreError> {
+        self.send(deliveries).await.map_err(KafkaTrouble::of_a_port)
+    }
+
+    async fn health(&self) -> Health {
+        match health::weaknesses(&self.options).await {
+            Ok(weak) if weak.is_empty() => Health::Ready,
+            Ok(weak) => Health::NotReady(weak.join("; ")),
+            Err(trouble) => Health::NotReady(trouble.to_string()),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The post office: what a shared ledger has decided, on a Kafka topic as CloudEvents, and workers that take it from
+//! there.
+//!
+//! * [`KafkaFeed`] is the sink port: it publishes and returns when everything is on the topic.
+//! * [`KafkaDeliveries`] is the source port: a member of a consumer group that commits an offset only when everything
+//!   below it is done.
+//! * [`DeadLetters`] lists and replays what could not be taken.
+//! * [`create_topics`] makes the topics; nothing else ever does.
+//!
+//! Only this crate knows what a record on the topic looks like; docs/EVENTS.md says it to everybody else. TLS, and
+//! sign-in with SCRAM, come with the feature `tls`, which needs OpenSSL.
+
+mod client;
+mod dead_letters;
+mod error;
+mod feed;
+mod health;
+mod instant;
+pub mod limits;
+mod message;
+mod options;
+mod post;
+mod probe;
+mod progress;
+mod topics;
+mod worker;
+
+pub use dead_letters::{DeadLetter, DeadLetters, LetterId, Replayed};
+pub use error::KafkaTrouble;
+pub use feed::KafkaFeed;
+pub use health::Setting;
+pub use options::{Acks, KafkaOptions, Login, Mechanism, Tls, TopicPlan, WorkerOptions};
+pub use topics::{Made, create_topics};
+pub use worker::KafkaDeliveries;
