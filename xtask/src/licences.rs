@@ -37,6 +37,9 @@ struct Banned {
     #[serde(rename = "crate")]
     name: String,
     reason: String,
+    /// Crates that may use it all the same.
+    #[serde(default)]
+    wrappers: Vec<String>,
 }
 
 /// A package of the tree, ours or not.
@@ -59,7 +62,7 @@ pub(crate) fn check(checkout: &Checkout) -> anyhow::Result<Report> {
     let entries: Vec<Entry> = metadata.packages.iter().map(Entry::of).collect();
     let mut errors = policy.errors(&entries);
     let banned = policy.banned_in_lock(&lock).into_iter();
-    let used = banned.filter(|banned| is_used(checkout, &banned.name));
+    let used = banned.filter(|banned| is_used(checkout, banned));
     errors.extend(used.map(Banned::error));
     let mut looked_at = counted(entries.len(), "package");
     if let Some(found) = cargo_deny(checkout)? {
@@ -137,7 +140,7 @@ impl Banned {
 
 /// Whether any feature of ours, on any platform, brings a crate that the lock file names. It also names what another
 /// crate would only configure if it were there (`ring?/alloc`). If that cannot be found out, it counts as used.
-fn is_used(checkout: &Checkout, name: &str) -> bool {
+fn is_used(checkout: &Checkout, banned: &Banned) -> bool {
     let tree = checkout
         .cargo()
         .args([
@@ -147,15 +150,32 @@ fn is_used(checkout: &Checkout, name: &str) -> bool {
             "--target",
             "all",
             "--edges",
-            "all",
+            "normal,build,dev",
+            "--depth",
+            "1",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
             "--invert",
-            name,
+            &banned.name,
         ])
         .stderr(Stdio::null())
         .output();
-    tree.map_or(true, |tree| {
-        !tree.status.success() || !tree.stdout.trim_ascii().is_empty()
-    })
+    let Ok(tree) = tree else { return true };
+    if !tree.status.success() {
+        return true;
+    }
+    // The first line is the crate itself, the others are those that depend on it.
+    let tree = String::from_utf8_lossy(&tree.stdout);
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let mut users = tree.lines().filter(|line| !line.is_empty()).map(name).skip(1);
+    match users.next() {
+        None => !tree.trim().is_empty() && banned.wrappers.is_empty(),
+        Some(first) => std::iter::once(first)
+            .chain(users)
+            .any(|user| !banned.wrappers.contains(&user)),
+    }
 }
 
 /// What cargo-deny has to say, if it is here. Advisories are left out: they need the network.

@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn each_weak_or_unreadable_setting_is_named_until_it_is_declared() {
         assert_eq!(judge("t", &strong(), &[]), Vec::<String>::new());
-        let change: [(Setting, fn(&mut Found) -> &mut Option<String>, &[&str]); 4] = [
+        type Field = fn(&mut Found) -> &mut Option<String>;
+        let change: [(Setting, Field, &[&str]); 4] = [
             (Setting::Acks, |it| &mut it.acks, &["1", "0", "-1"]),
             (
                 Setting::MinInsyncReplicas,

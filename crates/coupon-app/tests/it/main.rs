@@ -1,6 +1,10 @@
 //! The references sit the examination that they are held up for.
 
-#![expect(clippy::unwrap_used, reason = "test code: what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: what fails here fails the test"
+)]
 
 mod board;
 mod combiner;
