@@ -123,17 +123,17 @@ fn of_three_brokers_one_may_fall_and_with_two_down_nothing_is_said_to_be_publish
         let (before, after) = sale.split_at(8);
         feed.publish(before).await.unwrap();
         kafka.kill9(3).unwrap();
-        publish(&feed, after).await;
-        let group = worker();
-        let source = join(&options, &group);
-        let mut carrier = Carrier::new();
-        carrier.carry(&source, 1, 300).await;
         // Where every replica must have a record, two are too few, though each partition has its leader.
         let error = strict_feed
             .publish(&[issues(coupon_id(3), 31..=60)])
             .await
             .unwrap_err();
         assert!(error.retriable, "{error}");
+        publish(&feed, after).await;
+        let group = worker();
+        let source = join(&options, &group);
+        let mut carrier = Carrier::new();
+        carrier.carry(&source, 1, 300).await;
         kafka.kill9(2).unwrap();
         let more = issues(coupon_id(2), 1..=30);
         let error = feed.publish(std::slice::from_ref(&more)).await.unwrap_err();

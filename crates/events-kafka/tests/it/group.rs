@@ -59,6 +59,8 @@ fn an_offset_is_not_committed_while_something_below_it_is_not_done() {
                 first.done(std::slice::from_ref(ticket)).await.unwrap();
             }
         }
+        let behind = first.backlog().await.unwrap();
+        assert_eq!(behind.waiting + behind.in_hand, 91);
         first.close(LEAVING).await.unwrap();
         let second = join(&options, &group);
         let again = take(&second, 91, &mut carrier).await;
