@@ -3,7 +3,7 @@
 use crate::members::Members;
 use coupon_app::limits::{COMMAND_TOKEN_LIFE_US, MAX_COMMAND_TOKENS};
 use coupon_app::{
-    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Request, Restore,
+    CommandOutcome, CommandRequest, CommandToken, IssueRequest, IssuedRecord, Look, Record, Restore,
     RevisedRecord, Seen,
 };
 use coupon_core::{
@@ -11,7 +11,12 @@ use coupon_core::{
     UserId, Validity, decide, decide_command,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+
+/// So many users ahead the members' index is read before it is needed: enough for the reads to wait together, few enough
+/// to stay near.
+pub(crate) const FORESIGHT: usize = 64;
 
 /// A durable record that contradicts what came before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +28,10 @@ pub struct Contradiction(String);
 pub(crate) struct Books {
     coupons: BTreeMap<CouponId, Book>,
     tokens: Tokens,
+    /// Keyed afresh in every process, so that nobody can choose ids that collide.
+    hasher: RandomState,
+    /// Issues from the store that are not yet entered: some at a time can be foreseen.
+    arriving: Vec<IssuedRecord>,
     /// The first contradiction that the store's rows showed while they were loaded.
     contradiction: Option<Contradiction>,
 }
@@ -55,8 +64,8 @@ impl Book {
         }
     }
 
-    fn held(&self, user: &UserId) -> Option<Held> {
-        let member = self.members.get(user)?;
+    fn held(&self, user: &UserId, hash: u32) -> Option<Held> {
+        let member = self.members.get(user, hash)?;
         Some(Held {
             grant: self.grant(member.position, member.issued_at),
             key: member.key,
@@ -73,12 +82,12 @@ impl Book {
         }
     }
 
-    fn issue(&mut self, user: &UserId, grant: Grant, key: Option<coupon_core::KeyHash>) {
+    fn issue(&mut self, user: &UserId, hash: u32, grant: Grant, key: Option<coupon_core::KeyHash>) {
         if self.members.count() == 0 {
             self.first_issued_at = grant.issued_at;
         }
         self.note_validity(grant);
-        self.members.push(user, grant.issued_at, key);
+        self.members.push(user, hash, grant.issued_at, key);
         self.standing = self.standing.after(grant);
     }
 
@@ -136,29 +145,51 @@ impl Books {
         self.coupons.values()
     }
 
-    /// Brings what the decisions on these requests will read closer to the processor.
-    pub(crate) fn foresee(&self, requests: &[Request]) {
-        let mut last: Option<(CouponId, &Book)> = None;
-        for request in requests {
-            let Request::Issue(issue) = request else { continue };
-            if last.is_none_or(|(id, _)| id != issue.coupon) {
-                last = self.coupons.get(&issue.coupon).map(|book| (issue.coupon, book));
-            }
-            if let Some((_, book)) = last {
-                std::hint::black_box(book.members.foresee(&issue.user));
-            }
-        }
+    /// The 32 bits of a user's hash that the members' index keeps.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half of the hash is what is wanted"
+    )]
+    fn hash(&self, user: &UserId) -> u32 {
+        self.hasher.hash_one(user.as_bytes()) as u32
     }
 
-    /// Decides an issue and remembers it.
-    pub(crate) fn issue(&mut self, request: &IssueRequest, clock: Timestamp) -> Outcome {
+    /// Hashes users into `hashes`, which it empties first, and brings what the decisions on them will read and write
+    /// closer to the processor. Reads that wait for nothing but memory wait together.
+    pub(crate) fn foresee<'a>(
+        &self,
+        users: impl Iterator<Item = Option<(CouponId, &'a UserId)>> + Clone,
+        hashes: &mut Vec<u32>,
+    ) {
+        hashes.clear();
+        hashes.extend(
+            users
+                .clone()
+                .map(|named| named.map_or(0, |(_, user)| self.hash(user))),
+        );
+        let mut last: Option<(CouponId, &Book)> = None;
+        let mut sum = 0_u64;
+        for (named, hash) in users.zip(hashes.iter()) {
+            let Some((coupon, _)) = named else { continue };
+            if last.is_none_or(|(id, _)| id != coupon) {
+                last = self.coupons.get(&coupon).map(|book| (coupon, book));
+            }
+            if let Some((_, book)) = last {
+                sum = sum.wrapping_add(book.members.touch(*hash));
+            }
+        }
+        std::hint::black_box(sum);
+    }
+
+    /// Decides an issue for a user whose hash [`Books::foresee`] has told, and remembers it.
+    pub(crate) fn issue(&mut self, request: &IssueRequest, hash: u32, clock: Timestamp) -> Outcome {
         let Some(book) = self.coupons.get_mut(&request.coupon) else {
             return decide(None, Standing::NONE, None, request.key, clock);
         };
-        let held = book.held(&request.user);
+        let held = book.held(&request.user, hash);
         let outcome = decide(Some(&book.coupon), book.standing, held, request.key, clock);
         if let Outcome::Issued(grant) = outcome {
-            book.issue(&request.user, grant, request.key);
+            book.issue(&request.user, hash, grant, request.key);
         }
         outcome
     }
@@ -259,12 +290,11 @@ impl Books {
     /// Reads.
     pub(crate) fn look(&self, look: Look) -> Seen {
         match look {
-            Look::Holder { user, coupons } => Seen::Holder(
-                coupons
-                    .into_iter()
-                    .filter_map(|id| Some((id, self.coupons.get(&id)?.held(&user)?.grant)))
-                    .collect(),
-            ),
+            Look::Holder { user, coupons } => {
+                let hash = self.hash(&user);
+                let held = |id| Some((id, self.coupons.get(&id)?.held(&user, hash)?.grant));
+                Seen::Holder(coupons.into_iter().filter_map(held).collect())
+            }
             Look::Positions { coupon, after, limit } => Seen::Positions(self.positions(coupon, after, limit)),
             Look::Coupon(id) => {
                 let live = self.coupons.get(&id).filter(|book| !book.coupon.deleted);
@@ -288,18 +318,42 @@ impl Books {
             .collect()
     }
 
-    /// Remembers a record that was decided earlier.
-    pub(crate) fn replay(&mut self, record: &Record) -> Result<(), Contradiction> {
-        match record {
-            Record::Revised(revised) => {
-                self.revise(revised);
-                Ok(())
+    /// Remembers records that were decided earlier.
+    pub(crate) fn replay(&mut self, records: &[Record]) -> Result<(), Contradiction> {
+        let mut hashes = Vec::with_capacity(FORESIGHT.min(records.len()));
+        for records in records.chunks(FORESIGHT) {
+            let users = records.iter().map(|record| match record {
+                Record::Issued(issued) => Some((issued.coupon, &issued.user)),
+                Record::Revised(_) => None,
+            });
+            self.foresee(users, &mut hashes);
+            for (record, hash) in records.iter().zip(&hashes) {
+                match record {
+                    Record::Revised(revised) => self.revise(revised),
+                    Record::Issued(issued) => self.replay_issue(issued, *hash)?,
+                }
             }
-            Record::Issued(issued) => self.replay_issue(issued),
         }
+        Ok(())
     }
 
-    fn replay_issue(&mut self, record: &IssuedRecord) -> Result<(), Contradiction> {
+    /// Enters what has arrived from the store.
+    fn enter(&mut self) {
+        let arrived = std::mem::take(&mut self.arriving);
+        if self.contradiction.is_none() {
+            let mut hashes = Vec::with_capacity(arrived.len());
+            let users = arrived.iter().map(|issued| Some((issued.coupon, &issued.user)));
+            self.foresee(users, &mut hashes);
+            let mut pairs = arrived.iter().zip(hashes);
+            self.contradiction = pairs
+                .try_for_each(|(record, hash)| self.replay_issue(record, hash))
+                .err();
+        }
+        self.arriving = arrived;
+        self.arriving.clear();
+    }
+
+    fn replay_issue(&mut self, record: &IssuedRecord, hash: u32) -> Result<(), Contradiction> {
         let position = record.grant.position.get();
         let at = || format!("coupon {}, position {position}", record.coupon);
         let book = self.coupons.get_mut(&record.coupon);
@@ -317,19 +371,20 @@ impl Books {
                 at()
             )));
         }
-        if let Some(held) = book.members.get(&record.user) {
+        if let Some(held) = book.members.get(&record.user, hash) {
             return Err(Contradiction(format!(
                 "{}: its user holds position {} too",
                 at(),
                 held.position
             )));
         }
-        book.issue(&record.user, record.grant, record.key);
+        book.issue(&record.user, hash, record.grant, record.key);
         Ok(())
     }
 
     /// The first contradiction among what was loaded from the store.
-    pub(crate) fn loaded(self) -> Result<Self, Contradiction> {
+    pub(crate) fn loaded(mut self) -> Result<Self, Contradiction> {
+        self.enter();
         match self.contradiction {
             Some(contradiction) => Err(contradiction),
             None => Ok(self),
@@ -339,12 +394,14 @@ impl Books {
 
 impl Restore for Books {
     fn coupon(&mut self, coupon: Coupon) {
+        self.enter();
         self.coupons.insert(coupon.id, Book::new(coupon));
     }
 
     fn issued(&mut self, record: IssuedRecord) {
-        if self.contradiction.is_none() {
-            self.contradiction = self.replay_issue(&record).err();
+        self.arriving.push(record);
+        if self.arriving.len() >= FORESIGHT {
+            self.enter();
         }
     }
 

@@ -1,6 +1,6 @@
 //! The ledger port over books and journal.
 
-use crate::books::Books;
+use crate::books::{Books, FORESIGHT};
 use crate::disk::Disk;
 use crate::frame::{Frame, JournalId};
 use crate::limits::{
@@ -51,10 +51,6 @@ impl Default for JournalOptions {
     }
 }
 
-/// So many requests ahead the members' index is read before it is needed: reads that wait for nothing but memory wait
-/// together, where each decision would wait for its own.
-const FORESIGHT: usize = 64;
-
 /// The embedded ledger.
 pub struct JournalLedger {
     desk: Mutex<Desk>,
@@ -69,6 +65,8 @@ struct Desk {
     board: Arc<Board>,
     durable: watch::Sender<Durable>,
     frame: Frame,
+    /// Hashes of the users of the requests that are decided next.
+    hashes: Vec<u32>,
     /// Most bytes of the records of one batch.
     batch_bytes: usize,
     /// Coupons that the batch at hand has changed.
@@ -123,6 +121,7 @@ impl JournalLedger {
             board,
             durable,
             frame: Frame::default(),
+            hashes: Vec::with_capacity(FORESIGHT),
             batch_bytes: options.batch_bytes(),
             touched: Vec::new(),
             no_room: None,
@@ -269,6 +268,8 @@ impl IssueLedger for JournalLedger {
 impl Desk {
     fn commit(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) {
         let mut requests = requests.drain(..);
+        self.hashes.clear();
+        let mut foreseen = 0;
         while !requests.as_slice().is_empty() {
             if let Err(reason) = self.make_ready() {
                 answers.extend(
@@ -281,16 +282,14 @@ impl Desk {
             let first = answers.len();
             let clock = self.clock.now();
             self.frame.begin();
-            let mut foreseen = 0;
-            while self.frame.payload_bytes() + MAX_REVISED_BYTES <= self.batch_bytes
-                && let Some(request) = requests.next()
-            {
-                if foreseen == 0 {
-                    foreseen = FORESIGHT.min(requests.as_slice().len() + 1);
-                    self.books.foresee(&requests.as_slice()[..foreseen - 1]);
+            while self.frame.payload_bytes() + MAX_REVISED_BYTES <= self.batch_bytes {
+                if foreseen == self.hashes.len() {
+                    self.foresee(requests.as_slice());
+                    foreseen = 0;
                 }
-                foreseen -= 1;
-                answers.push(Ok(self.decide(request, clock)));
+                let Some(request) = requests.next() else { break };
+                answers.push(Ok(self.decide(request, self.hashes[foreseen], clock)));
+                foreseen += 1;
             }
             if let Err(error) = self.make_durable() {
                 tracing::error!(%error, "the journal could not be written; the server must be restarted");
@@ -317,10 +316,20 @@ impl Desk {
         })
     }
 
-    fn decide(&mut self, request: Request, clock: coupon_core::Timestamp) -> Reply {
+    /// Hashes the users of the next requests.
+    fn foresee(&mut self, requests: &[Request]) {
+        let next = &requests[..FORESIGHT.min(requests.len())];
+        let users = next.iter().map(|request| match request {
+            Request::Issue(issue) => Some((issue.coupon, &issue.user)),
+            Request::Command(_) | Request::Look(_) => None,
+        });
+        self.books.foresee(users, &mut self.hashes);
+    }
+
+    fn decide(&mut self, request: Request, hash: u32, clock: coupon_core::Timestamp) -> Reply {
         match request {
             Request::Issue(request) => {
-                let outcome = self.books.issue(&request, clock);
+                let outcome = self.books.issue(&request, hash, clock);
                 if let Outcome::Issued(grant) = &outcome {
                     let (coupon, key) = (request.coupon, request.key);
                     self.frame

@@ -10,6 +10,7 @@
 mod books;
 mod disk;
 mod frame;
+mod index;
 mod ledger;
 pub mod limits;
 mod members;

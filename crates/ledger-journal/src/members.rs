@@ -2,13 +2,10 @@
 //!
 //! Two structures. The *roll* keeps every issue in order of position: blocks of sixteen in large chunks, each record
 //! a length byte, the user id, the hash of the idempotency key if there was one, and the time since the block's
-//! first issue as a varint. The *index* finds a position by user: hash tables of (position, 32 bits of hash), split
-//! one at a time as they fill (linear hashing: Litwin, VLDB 1980), so that no single issue ever pays for moving
-//! millions. A table entry takes 8 bytes and moves without a look at the roll.
+//! first issue as a varint. The *index* finds a position by 32 bits of the user's hash.
 
+use crate::index::Index;
 use coupon_core::{KeyHash, Position, Timestamp, UserId};
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, RandomState};
 
 const BLOCK: u32 = 16;
 /// The largest chunk. Chunks double from [`FIRST_CHUNK_BYTES`], so that a small coupon takes little.
@@ -17,8 +14,6 @@ const FIRST_CHUNK_BYTES: usize = 4 << 10;
 /// Length byte, user id, key hash and a varint of 64 bits.
 const MAX_RECORD_BYTES: usize = 1 + coupon_core::limits::MAX_USER_ID_BYTES + 8 + 10;
 const MAX_BLOCK_BYTES: usize = BLOCK as usize * MAX_RECORD_BYTES;
-/// Entries per table at which one table is split.
-const SPLIT_AT: usize = 1_024;
 const HAS_KEY: u8 = 0x80;
 
 /// The holders of one coupon.
@@ -43,9 +38,8 @@ impl Members {
         self.roll.count
     }
 
-    /// What a user holds.
-    pub(crate) fn get(&self, user: &UserId) -> Option<Member<'_>> {
-        let hash = self.index.hash(user.as_bytes());
+    /// What a user holds, whose hash this is.
+    pub(crate) fn get(&self, user: &UserId, hash: u32) -> Option<Member<'_>> {
         let holds = |position: u32| {
             self.roll
                 .at(position)
@@ -56,11 +50,9 @@ impl Members {
             .and_then(|position| self.roll.at(position))
     }
 
-    /// Brings what [`Members::get`] will read of this user closer to the processor. Says nothing of worth.
-    pub(crate) fn foresee(&self, user: &UserId) -> bool {
-        self.index
-            .find(self.index.hash(user.as_bytes()), |_| false)
-            .is_some()
+    /// Brings what [`Members::get`] and [`Members::push`] will need closer to the processor. The number says nothing.
+    pub(crate) fn touch(&self, hash: u32) -> u64 {
+        self.index.touch(hash)
     }
 
     /// Who holds a position.
@@ -68,10 +60,10 @@ impl Members {
         self.roll.at(position)
     }
 
-    /// Gives the next position to a user who has none. Times must not decrease.
-    pub(crate) fn push(&mut self, user: &UserId, issued_at: Timestamp, key: Option<KeyHash>) {
+    /// Gives the next position to a user who has none, and whose hash this is. Times must not decrease.
+    pub(crate) fn push(&mut self, user: &UserId, hash: u32, issued_at: Timestamp, key: Option<KeyHash>) {
         let position = self.roll.push(user.as_bytes(), issued_at, key);
-        self.index.insert(self.index.hash(user.as_bytes()), position);
+        self.index.insert(hash, position);
     }
 }
 
@@ -191,91 +183,19 @@ fn to_usize(number: u32) -> usize {
     usize::try_from(number).expect("a usize holds 32 bits on every machine this runs on")
 }
 
-/// Linear hashing over small tables: `tables.len()` grows by one whenever the average fills.
-#[derive(Debug, Default)]
-struct Index {
-    tables: Vec<HashTable<Entry>>,
-    entries: usize,
-    hasher: RandomState,
-}
-
-/// Eight bytes an entry.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    position: u32,
-    hash: u32,
-}
-
-impl Entry {
-    /// Spreads the kept 32 bits over the 64 that a table wants: its tag comes from the top, its bucket from the bottom
-    /// (Fibonacci hashing, Knuth 6.4). The bottom of a product knows only the bottom of its factors, and that is what
-    /// all entries of one table have in common; the top, which knows every bit, is folded onto it.
-    fn spread(hash: u32) -> u64 {
-        let product = u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        product ^ (product >> 32)
-    }
-}
-
-impl Index {
-    /// The 32 bits that are kept. Keyed afresh in every process, so that nobody can choose ids that collide.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the low half of the hash is what is wanted"
-    )]
-    fn hash(&self, user: &[u8]) -> u32 {
-        self.hasher.hash_one(user) as u32
-    }
-
-    /// Which table a hash lives in: by its low bits, one more of them for tables already split in this round.
-    fn table(&self, hash: u32) -> usize {
-        let tables = self.tables.len();
-        let round = tables.next_power_of_two();
-        let wide = to_usize(hash) & (round - 1);
-        if wide < tables { wide } else { wide - round / 2 }
-    }
-
-    fn find(&self, hash: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
-        let table = self.tables.get(self.table(hash))?;
-        let same = |entry: &Entry| entry.hash == hash && holds(entry.position);
-        table.find(Entry::spread(hash), same).map(|entry| entry.position)
-    }
-
-    fn insert(&mut self, hash: u32, position: u32) {
-        if self.entries >= SPLIT_AT * self.tables.len() {
-            self.split();
-        }
-        let table = self.table(hash);
-        let entry = Entry { position, hash };
-        self.tables[table].insert_unique(Entry::spread(hash), entry, |entry| Entry::spread(entry.hash));
-        self.entries += 1;
-    }
-
-    /// Adds a table and moves to it what now belongs there, all from one other table.
-    fn split(&mut self) {
-        self.tables.push(HashTable::new());
-        let added = self.tables.len() - 1;
-        if added == 0 {
-            return;
-        }
-        let round = 1 << added.ilog2();
-        let from = added - round;
-        let old = std::mem::take(&mut self.tables[from]);
-        for entry in old {
-            let table = self.table(entry.hash);
-            self.tables[table].insert_unique(Entry::spread(entry.hash), entry, |entry| {
-                Entry::spread(entry.hash)
-            });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashMap;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     fn user(text: &str) -> UserId {
         UserId::parse(text).unwrap()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is enough of a hash")]
+    fn hash(user: &UserId) -> u32 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_bytes()) as u32
     }
 
     #[test]
@@ -290,8 +210,8 @@ mod tests {
             } else {
                 None
             };
-            assert_eq!(members.get(&id), None, "{n} is new");
-            members.push(&id, issued_at, key);
+            assert_eq!(members.get(&id, hash(&id)), None, "{n} is new");
+            members.push(&id, hash(&id), issued_at, key);
             expected.insert(id, (n, issued_at, key));
             if n % 4_999 == 0 {
                 check(&members, &expected);
@@ -300,7 +220,7 @@ mod tests {
         check(&members, &expected);
         assert_eq!(members.at(0), None);
         assert_eq!(members.at(50_001), None);
-        assert!(members.index.tables.len() > 40, "the index has split");
+        assert!(members.index.tables() > 40, "the index has split");
     }
 
     fn check(members: &Members, expected: &HashMap<UserId, (u32, Timestamp, Option<KeyHash>)>) {
@@ -312,19 +232,9 @@ mod tests {
                 issued_at,
                 key,
             };
-            assert_eq!(members.get(user), Some(member));
+            assert_eq!(members.get(user, hash(user)), Some(member));
             assert_eq!(members.at(position.get()), Some(member));
         }
-    }
-
-    #[test]
-    fn entries_of_one_table_do_not_crowd_into_one_corner_of_it() {
-        // With 4,096 tables the entries of one have their low twelve bits in common.
-        let buckets = 2_048;
-        let homes: std::collections::HashSet<u64> = (0..1_024u32)
-            .map(|n| Entry::spread(n.wrapping_mul(0x9e37_79b9) << 12 | 0x2a5) % buckets)
-            .collect();
-        assert!(homes.len() > 600, "1,024 entries share {} homes", homes.len());
     }
 
     #[test]
@@ -337,8 +247,8 @@ mod tests {
             } else {
                 Timestamp::MAX
             };
-            members.push(&id, time, Some(KeyHash::MAX));
-            let found = members.get(&id).unwrap();
+            members.push(&id, hash(&id), time, Some(KeyHash::MAX));
+            let found = members.get(&id, hash(&id)).unwrap();
             assert_eq!(
                 (found.position.get(), found.issued_at, found.key),
                 (n + 1, time, Some(KeyHash::MAX))

@@ -402,9 +402,7 @@ impl Scan<'_> {
     fn batch(&mut self, frame: &FrameHeader, payload: &[u8]) -> Result<(), OpenError> {
         if frame.seq > self.applied {
             let records = record::read_all(payload, frame.count)?;
-            for record in &records {
-                self.books.replay(record)?;
-            }
+            self.books.replay(&records)?;
             self.report.replayed_batches += 1;
             self.report.replayed_records += u64::from(frame.count);
         }
