@@ -13,10 +13,21 @@ use std::time::Duration;
 /// How long a connection waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The write-ahead log is carried into the file when it has so many pages of 4 KiB. Rows are appended, so few pages
-/// would be carried once instead of twice if it were more; but a disk that writes megabytes lets the journal's sync
-/// wait for them.
-const CHECKPOINT_PAGES: i64 = 64;
+/// When the write-ahead log is carried into the file: as soon as it has so many pages of 4 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carry {
+    /// While the store follows a sale. Rows are appended, so few pages would be carried once instead of twice if it were
+    /// more; but a disk that writes megabytes lets the journal's sync wait for them.
+    Soon = 64,
+    /// While coupons are redeemed: each changes pages anywhere, a batch more than the follower's whole log, and the same
+    /// ones again in the next; and each carrying costs two syncs, for which those wait who redeem.
+    Later = 2_048,
+}
+
+/// Says when the log is carried from now on.
+pub(crate) fn carry(connection: &Connection, when: Carry) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "wal_autocheckpoint", when as i64)
+}
 
 /// The log keeps at most so many bytes on disk between two checkpoints; a fold makes it longer for a moment.
 const LOG_BYTES: i64 = 64 << 20;
@@ -57,7 +68,7 @@ fn set_up_writer(connection: &Connection, options: &SqliteOptions) -> Result<(),
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    carry(connection, Carry::Soon)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     // Sorting needs no second directory that can be written.
     connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -29,6 +29,7 @@ mod revise;
 mod row;
 mod seal;
 mod store;
+mod sums;
 mod swift;
 mod tail;
 mod verify;

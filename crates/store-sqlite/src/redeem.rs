@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use crate::history;
 use crate::row::{ISSUED_COUPON, issued_coupon, packed, timestamp};
+use crate::sums::{Standing, Sums};
 use coupon_app::{
     CommandToken, LedgerError, Reason, Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest,
     limits,
@@ -68,12 +69,14 @@ pub(crate) fn decide(
         clock,
         wrote: false,
         kept_tokens: 0,
+        sums: Sums::default(),
     };
     let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
         outcomes.push(work.decide(request)?);
     }
     work.forget_tokens()?;
+    work.sums.write(&transaction)?;
     let wrote = work.wrote;
     if wrote {
         commit(transaction)?;
@@ -105,6 +108,7 @@ struct Work<'a> {
     clock: Timestamp,
     wrote: bool,
     kept_tokens: usize,
+    sums: Sums,
 }
 
 /// An issued coupon as its row has it.
@@ -135,7 +139,9 @@ impl Work<'_> {
                 replayed: true,
             },
             Decision::Taken(entry) => {
+                let before = Standing::of(&found.issued);
                 found.issued.take_step(&entry);
+                self.sums.count(before, &found.issued);
                 self.write(&found, &entry)?;
                 if let Some(token) = request.token {
                     self.keep(token, found.id, &entry)?;
@@ -172,7 +178,7 @@ impl Work<'_> {
         })
     }
 
-    /// Writes the issued coupon as the step left it, and the step. The trigger on the row keeps the sums.
+    /// Writes the issued coupon as the step left it, and the step.
     fn write(&mut self, found: &Found, entry: &HistoryEntry) -> Result<(), Failure> {
         let redemption = found.issued.redemption.as_ref();
         let units = |amount: Amount| amount.get().cast_signed();

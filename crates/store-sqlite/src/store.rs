@@ -2,7 +2,7 @@
 
 use crate::apply::{applied_seq, apply, settle};
 use crate::backup::{BackupError, Pace, Progress, backup_file};
-use crate::connection::{damaged, open_reader, open_writer};
+use crate::connection::{Carry, carry, damaged, open_reader, open_writer};
 use crate::error::{Failure, OpenError};
 use crate::quarantine::{self, Quarantined};
 use crate::readers::Readers;
@@ -155,7 +155,12 @@ fn prepare(writer: &Connection) -> Result<Tail, Failure> {
 impl Shared {
     /// Runs one change and remembers whether the store can write.
     fn write<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-        let written = change(&mut self.writer());
+        let written = {
+            let mut writer = self.writer();
+            carry(&writer, Carry::Soon)
+                .map_err(Failure::from)
+                .and_then(|()| change(&mut writer))
+        };
         self.remember(written.as_ref().err());
         written
     }
@@ -169,7 +174,9 @@ impl Shared {
         let decided = {
             let mut writer = self.writer();
             let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
-            redeem::decide(&mut writer, &mut offers, requests, clock)
+            carry(&writer, Carry::Later)
+                .map_err(Undecided::from)
+                .and_then(|()| redeem::decide(&mut writer, &mut offers, requests, clock))
         };
         match decided {
             Ok((outcomes, wrote)) => {
