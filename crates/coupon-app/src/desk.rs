@@ -211,7 +211,12 @@ impl Desk {
         let found = pending
             .into_iter()
             .find(|(_, grant)| grant.position == id.position);
-        Ok(found.map(|(user, grant)| IssuedCoupon::new(id.coupon, user, grant)))
+        match found {
+            Some((user, grant)) => Ok(Some(IssuedCoupon::new(id.coupon, user, grant))),
+            // A worker may have carried it from the ledger to the store since the store was asked.
+            None if self.lanes.are_shared() => Ok(self.store.issued_coupon(id).await?),
+            None => Ok(None),
+        }
     }
 
     /// A page of who got a coupon, in order, after position `after`.

@@ -4,7 +4,8 @@
 //!   requests into batches.
 //! * [`Ledgers`] are all that one server offers; [`Forwarding`] brings to the store what cannot wait for workers.
 //! * [`Outbox`] hands on what the ledger has decided; [`RecordStore`] takes it in; [`follow`] carries it across.
-//! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it.
+//! * [`RedemptionStore`] decides what becomes of an issued coupon; [`Redeemer`] stands in front of it, and [`Bringing`]
+//!   gets it what a shared ledger has issued and no worker has stored yet ([`PendingIssues`]).
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
@@ -15,6 +16,7 @@
 //! With the feature `contract` come the reference adapters and the suites that examine any adapter.
 
 mod board;
+mod bringing;
 mod clock;
 mod code;
 mod combiner;
@@ -41,6 +43,7 @@ mod redemption;
 mod store;
 
 pub use board::{Board, Posted};
+pub use bringing::{Bringing, PendingIssue, PendingIssues};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};

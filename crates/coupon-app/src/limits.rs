@@ -26,6 +26,10 @@ pub const MAX_REDEMPTIONS_WAITING: usize = 8_192;
 /// Longest that a request to redeem waits for the store to take in the issue. A store that is further behind needs an
 /// operator more than the request needs an answer.
 pub const LONGEST_BRINGING: Duration = Duration::from_secs(10);
+/// The first pause before the store is asked again for an issue that is on its way there; it doubles.
+pub const FIRST_ARRIVAL_PAUSE: Duration = Duration::from_millis(5);
+/// The longest such pause.
+pub const LONGEST_ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
 /// How long a server may say from memory that a coupon does not exist, after the store has said so. Longer and a coupon
 /// created elsewhere is refused although it is there; shorter and every made-up id is a query.
 pub const UNKNOWN_FOR: Duration = Duration::from_millis(500);

@@ -4,33 +4,49 @@
 //! thread takes everything that waits and has the store decide it in one transaction. A request that finds nobody else
 //! waiting is decided at once.
 //!
-//! The store follows the ledger at a distance, so an issued coupon may not have arrived there yet. Whoever asks for one
-//! waits until the follower has brought it, and asks the follower to hurry.
+//! The store follows the ledger at a distance, so an issued coupon may not have arrived there yet. On one server alone
+//! whoever asks for one waits until the follower has brought it, and asks the follower to hurry. Where many servers
+//! share a store, no server's memory says what has arrived: an issued coupon that the store does not know is looked for
+//! in the ledger, brought from there, and asked for again.
 
 mod marks;
+mod memory;
 mod queue;
 
+use crate::bringing::Brought;
 use crate::redemption::{Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore};
-use crate::{Board, Clock, Health, LedgerError, Reason, StoreError, limits};
+use crate::{Board, Bringing, Clock, Health, LedgerError, Reason, StoreError, limits};
 use coupon_core::{
     Amount, HistoryEntry, IssuedCoupon, IssuedCouponId, RedemptionRefusal, UserId, may_use, quote,
 };
 use marks::Marks;
+use memory::Memory;
 use queue::{Job, Queue};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The one way to redeem, in front of one store.
 pub struct Redeemer {
     queue: Arc<Queue>,
-    marks: Arc<Marks>,
+    memory: Arc<Memory>,
     store: Arc<dyn RedemptionStore>,
-    board: Arc<Board>,
+    company: Company,
     clock: Arc<dyn Clock>,
     owner: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How what is on its way gets into the store.
+#[derive(Debug)]
+enum Company {
+    /// By this server's own follower, as its board says.
+    Alone(Arc<Board>),
+    /// By any worker, or from the ledger by whoever needs it.
+    Shared(Bringing),
 }
 
 /// The redeemer cannot start.
@@ -54,7 +70,8 @@ pub struct Quote {
 }
 
 impl Redeemer {
-    /// Starts the owner thread, named `name`, in front of `store`.
+    /// Starts the owner thread, named `name`, in front of a store that nobody else redeems in. What is on its way there
+    /// is told by `board`.
     pub async fn start(
         name: &str,
         store: Arc<dyn RedemptionStore>,
@@ -63,14 +80,43 @@ impl Redeemer {
     ) -> Result<Self, RedeemerError> {
         let mut marks = Marks::default();
         store.with_history(&mut |id| marks.put(id)).await?;
-        let marks = Arc::new(marks);
+        Self::open(name, store, Memory::Each(marks), Company::Alone(board), clock)
+    }
+
+    /// Starts the owner thread, named `name`, in front of a store that other servers redeem in too. What they have
+    /// used is to be learned now and then: [`Redeemer::learn`].
+    pub async fn start_shared(
+        name: &str,
+        store: Arc<dyn RedemptionStore>,
+        bringing: Bringing,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RedeemerError> {
+        let redeemer = Self::open(
+            name,
+            store,
+            Memory::of_coupons(),
+            Company::Shared(bringing),
+            clock,
+        )?;
+        redeemer.learn().await?;
+        Ok(redeemer)
+    }
+
+    fn open(
+        name: &str,
+        store: Arc<dyn RedemptionStore>,
+        memory: Memory,
+        company: Company,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RedeemerError> {
+        let memory = Arc::new(memory);
         let queue = Arc::new(Queue::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let owner = Owner {
             queue: Arc::clone(&queue),
-            marks: Arc::clone(&marks),
+            memory: Arc::clone(&memory),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
         };
@@ -79,9 +125,9 @@ impl Redeemer {
             .spawn(move || owner.run(&runtime))?;
         Ok(Self {
             queue,
-            marks,
+            memory,
             store,
-            board,
+            company,
             clock,
             owner: Mutex::new(Some(thread)),
         })
@@ -89,7 +135,24 @@ impl Redeemer {
 
     /// Redeems, gives back or takes away.
     pub async fn ask(&self, request: RedemptionRequest) -> Result<RedemptionOutcome, LedgerError> {
-        self.bring(request.id).await?;
+        match &self.company {
+            Company::Alone(board) => {
+                arrival(board, request.id).await?;
+                self.submit(request).await
+            }
+            Company::Shared(bringing) => {
+                // Almost everything has arrived; so the store is asked first, and the ledger only for what it misses.
+                let told = self.submit(request.clone()).await?;
+                let missed = told == RedemptionOutcome::Refused(RedemptionRefusal::UnknownIssuedCoupon);
+                if missed && self.bring(bringing, request.id, request.user.as_ref()).await? {
+                    return self.submit(request).await;
+                }
+                Ok(told)
+            }
+        }
+    }
+
+    async fn submit(&self, request: RedemptionRequest) -> Result<RedemptionOutcome, LedgerError> {
         let (answer, answered) = oneshot::channel();
         self.queue.submit(Job { request, answer })?;
         // Whoever takes the answer's other end and goes without a word has failed in the middle.
@@ -104,9 +167,17 @@ impl Redeemer {
         user: Option<&UserId>,
         amount: Amount,
     ) -> Result<Result<Quote, RedemptionRefusal>, crate::DeskError> {
-        self.bring(id).await?;
+        let found = match &self.company {
+            Company::Alone(board) => {
+                arrival(board, id).await?;
+                self.store.redeemable(id).await?
+            }
+            Company::Shared(bringing) => match self.store.redeemable(id).await? {
+                None if self.bring(bringing, id, user).await? => self.store.redeemable(id).await?,
+                found => found,
+            },
+        };
         let now = self.clock.now();
-        let found = self.store.redeemable(id).await?;
         let Some(Redeemable { issued, offer, trail }) = found.filter(|found| may_use(&found.issued, user))
         else {
             return Ok(Err(RedemptionRefusal::UnknownIssuedCoupon));
@@ -122,16 +193,27 @@ impl Redeemer {
         after: u32,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        if !self.has_history(id) {
+        // A server among many does not know what was used a moment ago elsewhere.
+        if matches!(self.company, Company::Alone(_)) && !self.has_history(id) {
             return Ok(Vec::new());
         }
         self.store.history(id, after, limit).await
     }
 
     /// Whether any step can have been taken with an issued coupon, from memory: so that whoever knows only its issue can
-    /// tell whether that is all there is to know. Sees every step that was answered before.
+    /// tell whether that is all there is to know. Sees every step that was answered by this server before, and those of
+    /// other servers as of the last [`Redeemer::learn`].
     pub fn has_history(&self, id: IssuedCouponId) -> bool {
-        self.marks.has(id)
+        self.memory.may_have(id)
+    }
+
+    /// Learns of which coupons other servers have used any.
+    pub async fn learn(&self) -> Result<(), StoreError> {
+        if matches!(self.company, Company::Shared(_)) {
+            let used = self.store.used_coupons().await?;
+            self.memory.note_coupons(used.into_iter());
+        }
+        Ok(())
     }
 
     /// How many requests wait or are being decided.
@@ -157,18 +239,48 @@ impl Redeemer {
         }
     }
 
-    /// Waits until the store has the issue, if it is on its way.
-    async fn bring(&self, id: IssuedCouponId) -> Result<(), LedgerError> {
-        let position = id.position.get();
-        if !self.board.is_pending(id.coupon, position) {
-            return Ok(());
+    /// Has an issue that the store did not know brought there. False when there is nothing to bring; true means that the
+    /// store has it now.
+    async fn bring(
+        &self,
+        bringing: &Bringing,
+        id: IssuedCouponId,
+        user: Option<&UserId>,
+    ) -> Result<bool, LedgerError> {
+        let patience = match bringing.bring(id, user).await? {
+            Brought::Nothing => return Ok(false),
+            // If the store would not have it, it never will.
+            Brought::Delivered => Duration::ZERO,
+            Brought::OnItsWay => limits::LONGEST_BRINGING,
+        };
+        let until = Instant::now() + patience;
+        let mut pause = limits::FIRST_ARRIVAL_PAUSE;
+        loop {
+            let found = self.store.redeemable(id).await;
+            let found = found.map_err(|error| LedgerError::Unavailable(Reason::adapter(error)))?;
+            if found.is_some() {
+                return Ok(true);
+            }
+            if Instant::now() + pause > until {
+                return Err(LedgerError::Unavailable(Reason::StoreBehind));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(limits::LONGEST_ARRIVAL_PAUSE);
         }
-        let arrived = self.board.until_stored(id.coupon, position);
-        let late = |_elapsed| LedgerError::Unavailable(Reason::StoreBehind);
-        tokio::time::timeout(limits::LONGEST_BRINGING, arrived)
-            .await
-            .map_err(late)
     }
+}
+
+/// Waits until the store has the issue, if it is on its way.
+async fn arrival(board: &Board, id: IssuedCouponId) -> Result<(), LedgerError> {
+    let position = id.position.get();
+    if !board.is_pending(id.coupon, position) {
+        return Ok(());
+    }
+    let arrived = board.until_stored(id.coupon, position);
+    let late = |_elapsed| LedgerError::Unavailable(Reason::StoreBehind);
+    tokio::time::timeout(limits::LONGEST_BRINGING, arrived)
+        .await
+        .map_err(late)
 }
 
 impl fmt::Debug for Redeemer {
@@ -187,7 +299,7 @@ impl Drop for Redeemer {
 
 struct Owner {
     queue: Arc<Queue>,
-    marks: Arc<Marks>,
+    memory: Arc<Memory>,
     store: Arc<dyn RedemptionStore>,
     clock: Arc<dyn Clock>,
 }
@@ -212,8 +324,8 @@ impl Owner {
         match decided {
             Ok(outcomes) => {
                 // Before anybody hears of a step, everybody can know that there is one.
-                self.marks
-                    .put_all(outcomes.iter().filter_map(|outcome| match outcome {
+                self.memory
+                    .note(outcomes.iter().filter_map(|outcome| match outcome {
                         RedemptionOutcome::Done {
                             issued,
                             replayed: false,
@@ -231,7 +343,7 @@ impl Owner {
             Err(error) => {
                 if matches!(error, LedgerError::Indeterminate(_)) {
                     // Perhaps they have a history now. To look for one that is not there costs little.
-                    self.marks.put_all(requests.iter().map(|request| request.id));
+                    self.memory.note(requests.iter().map(|request| request.id));
                 }
                 for answer in answers.drain(..) {
                     let _heard = answer.send(Err(error.clone()));

@@ -3,8 +3,8 @@
 use crate::{CommandToken, LedgerError, StoreError};
 use async_trait::async_trait;
 use coupon_core::{
-    Actor, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, Order, OrderId, RedemptionRefusal, Timestamp,
-    Trail, UserId,
+    Actor, CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, Order, OrderId, RedemptionRefusal,
+    Timestamp, Trail, UserId,
 };
 
 /// Decides redemptions, cancellations and revocations, and makes them durable before it answers.
@@ -52,6 +52,10 @@ pub trait RedemptionStore: Send + Sync + 'static {
 
     /// Names every issued coupon that has a history, each once, in any order.
     async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError>;
+
+    /// Names every coupon of which an issued coupon has a history, each once, in any order: little enough to be asked
+    /// for again and again by a server that is not the only one to redeem.
+    async fn used_coupons(&self) -> Result<Vec<CouponId>, StoreError>;
 }
 
 /// One request to use, give back or take away.

@@ -9,6 +9,7 @@ mod open_load;
 mod recovery;
 mod redemption;
 mod refusal;
+mod shared_redemption;
 
 pub(crate) use memory::hold;
 
@@ -30,11 +31,12 @@ pub(crate) enum Id {
     P14,
     P16,
     P18,
+    P19,
 }
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::P1,
         Self::P4,
         Self::P10,
@@ -44,6 +46,7 @@ impl Id {
         Self::P14,
         Self::P16,
         Self::P18,
+        Self::P19,
     ];
 
     /// What it is.
@@ -58,6 +61,7 @@ impl Id {
             Self::P14 => "4,096 connections against 64",
             Self::P16 => "memory and cost at 10 million",
             Self::P18 => "durable redemption over HTTP",
+            Self::P19 => "durable redemption in a database that many servers share",
         }
     }
 
@@ -73,6 +77,7 @@ impl Id {
             Self::P14 => (90, 15),
             Self::P16 => (240, 20),
             Self::P18 => (60, 10),
+            Self::P19 => (120, 20),
         };
         if quick { short } else { full }
     }
@@ -96,7 +101,7 @@ impl Id {
             Self::P13 => "memory: putting every holder into the index",
             Self::P14 => "nothing but the cores",
             Self::P16 => "reads of the index that miss the cache and the processor's table of pages",
-            Self::P18 => "",
+            Self::P18 | Self::P19 => "",
         }
     }
 
@@ -112,6 +117,7 @@ impl Id {
             Self::P14 => crowded::take(session),
             Self::P16 => memory::take(session),
             Self::P18 => redemption::take(session),
+            Self::P19 => shared_redemption::take(session),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod embedded;
 mod lock_turns;
-mod no_redemption;
 mod redis_watch;
 mod shared;
 

@@ -9,9 +9,9 @@ use crate::plan::{Step, steps};
 use async_trait::async_trait;
 use coupon_app::{
     Answer, Board, CouponIds, Epoch, Epochs, FactsOfRecord, Health, IssueLedger, IssueRequest, LedgerError,
-    Look, Reason, Reply, Request, Seen,
+    Look, PendingIssue, PendingIssues, Reason, Reply, Request, Seen,
 };
-use coupon_core::{CouponId, Grant, UserId};
+use coupon_core::{CouponId, Grant, IssuedCouponId, UserId};
 use futures_util::future::join_all;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -125,6 +125,17 @@ impl Epochs for RedisLedger {
     fn epoch(&self, coupon: CouponId) -> Option<Epoch> {
         let known = self.engine.memory.of(coupon)?;
         (known.epoch > 0).then_some(known.epoch)
+    }
+}
+
+#[async_trait]
+impl PendingIssues for RedisLedger {
+    async fn pending(&self, id: IssuedCouponId) -> Result<PendingIssue, LedgerError> {
+        let engine = Arc::clone(&self.engine);
+        let asking = self.handle.spawn(async move { engine.pending(id).await });
+        // The runtime is being shut down under us.
+        let ended = |_ended| LedgerError::Unavailable(Reason::Closing);
+        asking.await.map_err(ended)?.map_err(RedisTrouble::of_a_reading)
     }
 }
 

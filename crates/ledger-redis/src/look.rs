@@ -5,8 +5,8 @@ use crate::error::RedisTrouble;
 use crate::limits::MAX_LOOK_POSITIONS;
 use crate::pack;
 use crate::reply::{array, bytes, optional};
-use coupon_app::{Look, Record, Seen};
-use coupon_core::{Coupon, CouponId, Grant, UserId};
+use coupon_app::{Delivery, Look, PendingIssue, Record, Seen};
+use coupon_core::{Coupon, CouponId, Grant, IssuedCouponId, UserId};
 use std::sync::Arc;
 
 impl Engine {
@@ -77,6 +77,40 @@ impl Engine {
             .facts
             .filter(|coupon| !coupon.deleted)
             .map(|coupon| (coupon, existing)))
+    }
+
+    /// What is known of one issue that the store does not have.
+    pub(crate) async fn pending(&self, id: IssuedCouponId) -> Result<PendingIssue, RedisTrouble> {
+        let (coupon, position) = (id.coupon, id.position.get());
+        let keys = [self.keys.state(coupon), self.keys.stream(coupon)];
+        let from = (position - 1).to_string();
+        let args: [&[u8]; 2] = [from.as_bytes(), b"1"];
+        let said = self
+            .consult(coupon, &self.scripts.positions, &keys, &args, false)
+            .await?;
+        let Said::Standing(head, mut fields) = said else {
+            return Ok(PendingIssue::Nothing);
+        };
+        if position > head.position {
+            return Ok(PendingIssue::Nothing);
+        }
+        for entry in array(fields.value()?)? {
+            let (epoch, records) =
+                pack::entry(coupon, &bytes(entry)?).map_err(|it| RedisTrouble::Nonsense(it.0))?;
+            let is_it =
+                |record: &Record| matches!(record, Record::Issued(one) if one.grant.position == id.position);
+            if records.iter().any(is_it) {
+                return Ok(PendingIssue::Here {
+                    delivery: Delivery {
+                        coupon,
+                        epoch,
+                        records,
+                    },
+                    revision: head.revision,
+                });
+            }
+        }
+        Ok(PendingIssue::HandedOver)
     }
 
     /// Who holds the positions after `after`, from the entries that are still in the stream. An entry that was

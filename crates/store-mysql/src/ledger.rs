@@ -5,24 +5,22 @@
 //! refusals neither, but from what was read as committed, and no win before COMMIT has been answered.
 
 mod command;
-mod condition;
 mod fenced;
 mod group;
 mod look;
 mod poster;
 mod refresh;
 mod runs;
-mod session;
 mod turns;
 
 pub use turns::{NoTurn, Turn, Turns};
 
 use crate::connection::{Connector, Line, pause};
 use crate::error::{Failure, OpenError, indeterminate, unavailable};
+use crate::session::{Ended, Session, SessionRules, Trouble};
 use crate::settings::Declared;
 use crate::{limits, migrations, settings};
 use async_trait::async_trait;
-use condition::Condition;
 use coupon_app::{
     Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, Reason, Reply, Request,
 };
@@ -30,7 +28,6 @@ use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};
 use poster::{Poster, Reach};
 use runs::{Run, none, runs, spread};
-use session::{Ended, Session, SessionRules};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -225,14 +222,6 @@ struct Prepared {
     replies: Vec<Reply>,
     /// What to post once it is durable; `None` when nothing was written and the transaction has ended.
     news: Option<(Arc<Coupon>, Option<Reach>)>,
-}
-
-/// Why a transaction gave no answer.
-enum Trouble {
-    /// Nothing happened.
-    Nothing(Failure),
-    /// It may have.
-    Perhaps(Failure),
 }
 
 impl Inner {

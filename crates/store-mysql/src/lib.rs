@@ -4,12 +4,15 @@
 //!   [`coupon_app::CouponIds`], [`coupon_app::LedgerMarks`], [`coupon_app::CouponStore`] and [`coupon_app::KeyStore`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
 //!   `redis-lock`.
+//! * [`MysqlRedemptions`] decides what becomes of issued coupons: the port [`coupon_app::RedemptionStore`].
 //!
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
+mod condition;
 mod connection;
 mod deliver;
 mod error;
+mod history;
 mod ids;
 mod keys;
 mod ledger;
@@ -18,13 +21,16 @@ mod marks;
 mod migrations;
 mod quarantine;
 mod query;
+mod redeem;
 mod row;
 mod rows;
 mod script;
+mod session;
 mod settings;
 mod shelf;
 mod store;
 
 pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};
+pub use redeem::{MysqlRedemptions, RedemptionOptions};
 pub use store::{MysqlStore, StoreOptions};

@@ -29,3 +29,13 @@ pub(crate) const SESSION_LIFE_US: i64 = 30 * 86_400 * 1_000_000;
 pub(crate) const MAX_RELEASED: usize = 100_000;
 /// How long a process waits for another one that migrates, in seconds: changing a large table takes its time.
 pub(crate) const MIGRATION_WAIT_S: u32 = 3_600;
+/// Issued coupons with a history that are named by one query.
+pub(crate) const HISTORY_PAGE: u32 = 10_000;
+/// Revisions whose offers are remembered; beyond, all are read again.
+pub(crate) const MAX_REMEMBERED_OFFERS: usize = 4_096;
+/// How often idempotency keys whose day is over are swept away, while new ones come.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Most of them that go at once. Faster than they can come, so that they do not pile up.
+pub(crate) const MAX_SWEPT: u32 = 20_000;
+/// Most rows of one INSERT that writes steps: orders and keys make them longer than those of issues.
+pub(crate) const MAX_STEP_ROWS: usize = 500;

@@ -94,15 +94,12 @@ pub(crate) const ISSUED_COLUMNS: &str = "coupon_id, user_id, position, issued_at
      order_amount, discount_amount";
 
 pub(crate) fn issued_coupon(row: &MySqlRow) -> Result<IssuedCoupon, Failure> {
-    let order = (optional_text(row, 6)?, optional_unsigned(row, 8)?);
+    let order = (optional_order_id(row, 6)?, optional_amount(row, 8)?);
     let redemption = match (optional_timestamp(row, 5)?, order) {
-        (Some(redeemed_at), (Some(id), Some(units))) => Some(Redemption {
+        (Some(redeemed_at), (Some(id), Some(amount))) => Some(Redemption {
             redeemed_at,
-            order: Order {
-                id: OrderId::parse(id).map_err(|_not_one| damaged("an order id"))?,
-                amount: amount(units)?,
-            },
-            discount: optional_unsigned(row, 9)?.map(amount).transpose()?,
+            order: Order { id, amount },
+            discount: optional_amount(row, 9)?,
         }),
         (None, _) => None,
         (Some(_), _) => return Err(damaged("a redemption without an order")),
@@ -116,6 +113,19 @@ pub(crate) fn issued_coupon(row: &MySqlRow) -> Result<IssuedCoupon, Failure> {
     })
 }
 
-fn amount(units: u64) -> Result<Amount, Failure> {
-    Amount::new(units).map_err(|_not_one| damaged("an amount"))
+pub(crate) fn optional_order_id(row: &MySqlRow, column: usize) -> Result<Option<OrderId>, Failure> {
+    optional_text(row, column)?
+        .map(|id| OrderId::parse(id).map_err(|_not_one| damaged("an order id")))
+        .transpose()
+}
+
+pub(crate) fn optional_amount(row: &MySqlRow, column: usize) -> Result<Option<Amount>, Failure> {
+    optional_unsigned(row, column)?
+        .map(|units| Amount::new(units).map_err(|_not_one| damaged("an amount")))
+        .transpose()
+}
+
+/// A hash of 16 bytes.
+pub(crate) fn hash(row: &MySqlRow, column: usize) -> Result<[u8; 16], Failure> {
+    <[u8; 16]>::try_from(bytes(row, column)?).map_err(|_other| damaged("a hash of another length"))
 }

@@ -111,6 +111,11 @@ impl MysqlStore {
             .await
     }
 
+    /// The way to the database, for what is built upon this store.
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
     /// Says goodbye to the server.
     pub async fn close(&self) {
         self.reader.pool.close().await;

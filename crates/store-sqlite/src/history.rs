@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::row::{amount, count, optional_amount, order_id, packed, timestamp, unpacked};
-use coupon_core::{Actor, HistoryEntry, IssuedCouponId, Order, OrderId, Step, Timestamp};
+use coupon_core::{Actor, CouponId, HistoryEntry, IssuedCouponId, Order, OrderId, Step, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 const COLUMNS: &str = "number, step, at, actor, order_id, order_amount, discount_amount";
@@ -120,6 +120,19 @@ pub(crate) fn for_each(connection: &Connection, take: &mut dyn FnMut(IssuedCoupo
         take(unpacked(row.get(0)?)?);
     }
     Ok(())
+}
+
+/// Every coupon of which an issued coupon has a history.
+pub(crate) fn used_coupons(connection: &Connection) -> Result<Vec<CouponId>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM coupons WHERE redeemed > 0 OR revoked > 0 OR cancelled > 0")?;
+    let mut rows = statement.query([])?;
+    let mut used = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = CouponId::new(count(row.get(0)?)?);
+        used.push(id.map_err(|_not_an_id| Failure::Damaged("a coupon id out of range".to_owned()))?);
+    }
+    Ok(used)
 }
 
 fn entry(row: &Row<'_>) -> Result<HistoryEntry, Failure> {

@@ -371,6 +371,11 @@ impl RedemptionStore for SqliteStore {
             .map_err(StoreError::lasting)?;
         Ok(history::for_each(&connection, take)?)
     }
+
+    async fn used_coupons(&self) -> Result<Vec<CouponId>, StoreError> {
+        let used = self.readers.read(|connection| history::used_coupons(connection));
+        Ok(used.await?)
+    }
 }
 
 #[async_trait]

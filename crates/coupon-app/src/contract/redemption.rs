@@ -63,6 +63,7 @@ macro_rules! redemption_contract {
                 a_history_is_paged_without_gap_or_overlap
                 time_does_not_run_back_in_a_history
                 exactly_those_with_a_history_are_named
+                a_coupon_counts_as_used_from_its_first_step_on
             }
             mirror {
                 every_schedule_goes_as_it_goes_in_the_reference

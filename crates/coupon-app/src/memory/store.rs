@@ -13,7 +13,7 @@ use coupon_core::{
     UserId,
 };
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The reference: a record, a coupon and a key store in one.
@@ -310,5 +310,11 @@ impl RedemptionStore for MemoryStore {
     async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
         self.books().uses.with_history().for_each(take);
         Ok(())
+    }
+
+    async fn used_coupons(&self) -> Result<Vec<CouponId>, StoreError> {
+        let books = self.books();
+        let used: BTreeSet<CouponId> = books.uses.with_history().map(|id| id.coupon).collect();
+        Ok(used.into_iter().collect())
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod bringing;
 mod combiner;
 mod delivery;
 mod desk;

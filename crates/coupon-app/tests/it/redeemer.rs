@@ -9,7 +9,7 @@ use coupon_app::{
     RedemptionRequest, RedemptionStore, StoreError,
 };
 use coupon_core::{
-    Actor, Coupon, HistoryEntry, IssuedCouponId, OrderId, Position, RedemptionRefusal, Timestamp,
+    Actor, Coupon, CouponId, HistoryEntry, IssuedCouponId, OrderId, Position, RedemptionRefusal, Timestamp,
 };
 use futures_util::future::{join_all, poll_immediate};
 use std::sync::{Arc, Mutex};
@@ -78,6 +78,10 @@ impl RedemptionStore for Gated {
 
     async fn with_history(&self, _: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn used_coupons(&self) -> Result<Vec<CouponId>, StoreError> {
+        Err(StoreError::lasting("nobody should ask"))
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use coupon_app::{
     LedgerError, Reason, Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, StoreError,
 };
-use coupon_core::{HistoryEntry, IssuedCouponId, Timestamp};
+use coupon_core::{CouponId, HistoryEntry, IssuedCouponId, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -198,6 +198,10 @@ impl RedemptionStore for Broken {
 
     async fn with_history(&self, take: &mut (dyn FnMut(IssuedCouponId) + Send)) -> Result<(), StoreError> {
         self.0.with_history(take).await
+    }
+
+    async fn used_coupons(&self) -> Result<Vec<CouponId>, StoreError> {
+        self.0.used_coupons().await
     }
 }
 

@@ -2,22 +2,23 @@
 
 use super::House;
 use super::lock_turns::LockTurns;
-use super::no_redemption::NoRedemption;
 use super::redis_watch;
 use crate::clock::SystemClock;
 use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
-    Board, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers, Offer,
-    Redeemer,
+    Board, Bringing, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers,
+    Offer, PendingIssues, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
 use secrecy::ExposeSecret as _;
 use std::sync::Arc;
 use std::time::Duration;
-use store_mysql::{Contention, DatabaseLedger, LedgerOptions, MysqlStore, StoreOptions};
+use store_mysql::{
+    Contention, DatabaseLedger, LedgerOptions, MysqlRedemptions, MysqlStore, RedemptionOptions, StoreOptions,
+};
 use tokio::runtime::{Handle, Runtime};
 
 /// How often a server looks at what the others have done.
@@ -94,8 +95,11 @@ impl Together {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let board = Arc::new(Board::new());
         let mut offers = Vec::new();
+        let mut ahead = Vec::new();
         if settings.redis.is_set() {
-            offers.push(redis_script(settings, &engines, &board).await?);
+            let (ledger, offer) = redis_script(settings, &engines, &board).await?;
+            ahead.push((Strategy::RedisScript, ledger as Arc<dyn PendingIssues>));
+            offers.push(offer);
         }
         offers.push(row_locks(settings, &engines, &board).await?);
         if settings.redis.is_set() {
@@ -106,14 +110,11 @@ impl Together {
             strategies.sort_by_key(|strategy| *strategy != first);
         }
         let marks: Arc<dyn LedgerMarks> = Arc::clone(&store) as _;
+        let deliveries: Arc<dyn DeliveryStore> = Arc::clone(&store) as _;
+        let bringing = Bringing::new(Arc::clone(&board), Arc::clone(&marks), deliveries, ahead);
         let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
             .context("cannot start the threads of the ledgers")?;
-        let redeemer = Redeemer::start(
-            "redeemer",
-            Arc::new(NoRedemption),
-            Arc::clone(&board),
-            Arc::clone(&clock),
-        );
+        let redeemer = redeemer(settings, &engines, bringing, Arc::clone(&clock)).await?;
         let house = House {
             clock,
             board,
@@ -121,7 +122,7 @@ impl Together {
             key_store: store,
             codes,
             ledgers: Arc::new(ledgers),
-            redeemer: Arc::new(redeemer.await?),
+            redeemer,
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,
@@ -131,7 +132,11 @@ impl Together {
 }
 
 /// The script in Redis, in front of the store for what cannot wait.
-async fn redis_script(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
+async fn redis_script(
+    settings: &Settings,
+    engines: &Engines,
+    board: &Arc<Board>,
+) -> anyhow::Result<(Arc<RedisLedger>, Offer)> {
     let store = &engines.store;
     let opening = RedisLedger::open(
         redis_options(&settings.redis)?,
@@ -148,18 +153,52 @@ async fn redis_script(settings: &Settings, engines: &Engines, board: &Arc<Board>
     let epochs: Arc<dyn Epochs> = Arc::clone(&ledger) as _;
     let deliveries: Arc<dyn DeliveryStore> = Arc::clone(store) as _;
     let door: Arc<dyn IssueLedger> = Arc::new(Forwarding::new(
-        ledger,
+        Arc::clone(&ledger) as _,
         epochs,
         deliveries,
         Arc::clone(store) as _,
         Arc::clone(board),
     ));
     let doors = std::iter::repeat_with(|| Arc::clone(&door));
-    Ok(Offer {
+    let offer = Offer {
         strategy: Strategy::RedisScript,
         doors: doors.take(combiners(settings)).collect(),
         runs_ahead: true,
-    })
+    };
+    Ok((ledger, offer))
+}
+
+/// Redeems in the database. It also looks at what was used at other servers.
+async fn redeemer(
+    settings: &Settings,
+    engines: &Engines,
+    bringing: Bringing,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Redeemer>> {
+    let (url, store) = (database_url(settings)?, Arc::clone(&engines.store));
+    let options = RedemptionOptions {
+        declared: settings.database.declared.clone(),
+        ..RedemptionOptions::default()
+    };
+    let opening = engines
+        .handle()
+        .spawn(async move { MysqlRedemptions::open(&url, &store, &options) });
+    let redemptions = opening.await?.context("the database (database.url)")?;
+    let redeemer = Redeemer::start_shared("redeemer", Arc::new(redemptions), bringing, clock).await?;
+    let redeemer = Arc::new(redeemer);
+    let learning = Arc::downgrade(&redeemer);
+    engines.handle().spawn(async move {
+        loop {
+            tokio::time::sleep(REFRESH_EVERY).await;
+            let Some(redeemer) = learning.upgrade() else {
+                return;
+            };
+            if let Err(error) = redeemer.learn().await {
+                tracing::debug!(%error, "the database was not asked what other servers have redeemed");
+            }
+        }
+    });
+    Ok(redeemer)
 }
 
 /// The row lock. The first of its ledgers also looks at what other servers did, to every coupon in the database.

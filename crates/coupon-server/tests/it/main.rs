@@ -14,6 +14,7 @@ mod data_dir;
 mod fleet;
 mod harness;
 mod log;
+mod many_redemptions;
 mod many_servers;
 mod redemptions;
 mod shutdown;

@@ -2,12 +2,13 @@
 
 use super::rig::{self, Ids, block_on, start};
 use super::sale::{create, done, issue, wins};
-use coupon_app::contract::ledger::order;
+use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::{key, token, user};
 use coupon_app::{
-    Backlog, CommandRequest, Delivery, DeliverySource, IssuedRecord, Record, Request, RevisedRecord, Ticket,
+    Backlog, CommandRequest, Delivery, DeliverySource, IssuedRecord, PendingIssue, PendingIssues, Record,
+    Request, RevisedRecord, Ticket,
 };
-use coupon_core::{Command, CouponId};
+use coupon_core::{Command, CouponId, IssuedCouponId};
 use coupon_testkit::{Redis, RedisOptions};
 use ledger_redis::{RedisDeliveries, WorkerOptions};
 use std::collections::BTreeSet;
@@ -164,6 +165,47 @@ fn entries_leave_the_stream_when_every_group_has_them() {
             matches!(*seen, coupon_app::Seen::Positions(page) if page.len() == 1 && page[0].0 == user(9))
         );
         assert_eq!(positions(&take(&store, 1).await, coupon), [5]);
+    });
+}
+
+#[test]
+fn what_was_issued_is_pending_until_it_is_handed_over() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    block_on(async {
+        let opened = rig::open(rig::options(&redis), &Arc::default()).await;
+        let ledger = &opened.ledger;
+        let coupon = create(ledger, 0).await;
+        let batch = [0, 1, 2].map(|n| ask(coupon, &user(n), key(7)));
+        super::sale::batch(ledger, batch.to_vec()).await;
+        wins(ledger, coupon, 3).await;
+        let pending = async |number: u32| {
+            let position = coupon_core::Position::new(number).unwrap();
+            ledger.pending(IssuedCouponId { coupon, position }).await.unwrap()
+        };
+        let store = worker(&redis, "store", &["store"], "one", LONG);
+        let taken = take(&store, 5).await;
+        for number in 1..=4_u32 {
+            let PendingIssue::Here { delivery, revision } = pending(number).await else {
+                panic!("{number} is pending, in whosever hands it is")
+            };
+            let expected = usize::from(number == 4) + 1;
+            assert_eq!(
+                (&delivery, revision),
+                (&taken[expected].1, 1),
+                "as a worker would bring it, keys and epoch and all"
+            );
+        }
+        assert_eq!(pending(5).await, PendingIssue::Nothing);
+        store.done(&tickets(&taken[..2])).await.unwrap();
+        assert_eq!(pending(2).await, PendingIssue::HandedOver);
+        assert!(matches!(pending(4).await, PendingIssue::Here { .. }));
+        let elsewhere = IssuedCouponId {
+            coupon: coupon_app::contract::coupon_id(77),
+            position: coupon_core::Position::MIN,
+        };
+        assert_eq!(ledger.pending(elsewhere).await.unwrap(), PendingIssue::Nothing);
     });
 }
 

@@ -1,12 +1,12 @@
 //! Commands: decided under the row lock, or under that of `meta` for a new coupon.
 
 use super::poster::Reach;
-use super::session::{CLOCK, Session};
 use super::{Inner, LedgerClock, Prepared};
 use crate::error::Failure;
 use crate::row;
 use crate::rows;
 use crate::script::Script;
+use crate::session::{CLOCK, Session};
 use coupon_app::limits::{COMMAND_TOKEN_LIFE_US, MAX_COMMAND_TOKENS};
 use coupon_app::{CommandOutcome, CommandRequest, CommandToken, Reply, RevisedRecord};
 use coupon_core::{

@@ -1,12 +1,12 @@
 //! Deciding under a lock that may be lost, by a fencing token that the database hands out.
 
 use super::group::{Group, Guard};
-use super::session::Session;
 use super::{Inner, Trouble, Turn, Turns};
 use crate::error::Failure;
 use crate::limits;
 use crate::row;
 use crate::script::Script;
+use crate::session::Session;
 use coupon_app::Reply;
 use coupon_core::CouponId;
 use std::collections::HashMap;

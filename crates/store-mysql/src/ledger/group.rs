@@ -1,13 +1,13 @@
 //! Issues of one coupon in one transaction: read, decide, write.
 
 use super::poster::Reach;
-use super::session::{CLOCK, Session};
 use super::{Inner, LedgerClock, Prepared};
 use crate::error::Failure;
 use crate::limits;
 use crate::row;
 use crate::rows::{self, Ends};
 use crate::script::Script;
+use crate::session::{CLOCK, Session};
 use coupon_app::{Epoch, IssueRequest, IssuedRecord, Reply};
 use coupon_core::{Coupon, CouponId, Held, Outcome, Standing, Timestamp, UserId, decide};
 use sqlx::mysql::MySqlRow;

@@ -1,12 +1,12 @@
 //! Looks: what has been committed, read without locks.
 
-use super::session::Session;
 use crate::connection::Answered;
 use crate::error::Failure;
 use crate::limits;
 use crate::query::limit_of;
 use crate::row;
 use crate::script::Script;
+use crate::session::Session;
 use coupon_app::{Look, Seen};
 use coupon_core::CouponId;
 use coupon_core::Grant;

@@ -4,13 +4,16 @@ use super::rig::{self, RUNTIME, had};
 use async_trait::async_trait;
 use coupon_app::contract::delivery::{DeliveryHarness, Intake};
 use coupon_app::contract::ledger::{Bench, LedgerHarness};
+use coupon_app::contract::redemption::{RedemptionHarness, Till};
 use coupon_app::contract::store::{Books, ByDelivery, Numbers, StoreHarness};
 use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
 use coupon_app::{Board, Clock};
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine, SqlOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use store_mysql::{Contention, LedgerClock, LedgerOptions, MysqlStore, NoTurn, Turn, Turns};
+use store_mysql::{
+    Contention, LedgerClock, LedgerOptions, MysqlStore, NoTurn, RedemptionOptions, Turn, Turns,
+};
 
 /// A database that is emptied before each case. The server is killed at a crash if it is the test's own.
 struct Place {
@@ -175,6 +178,40 @@ fn intake(store: MysqlStore) -> Intake {
     }
 }
 
+impl Stores {
+    async fn till(&self) -> Till {
+        let store = self.store().await;
+        let options = RedemptionOptions {
+            connections: 4,
+            ..RedemptionOptions::default()
+        };
+        let redemptions = rig::redemptions(self.place.database.url(), &store, options).await;
+        Till {
+            redemptions: Arc::new(redemptions),
+            books: books(store, &self.numbers),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl RedemptionHarness for Stores {
+    async fn open(&mut self) -> Till {
+        rig::empty(&self.place.database);
+        self.numbers = Arc::default();
+        self.till().await
+    }
+
+    async fn crash_and_reopen(&mut self, till: Till) -> Till {
+        drop_store(till).await;
+        self.place.crash();
+        self.till().await
+    }
+
+    fn schedules(&self) -> u32 {
+        12
+    }
+}
+
 /// Every examination on one engine.
 macro_rules! engine {
     ($name:ident, $engine:expr) => {
@@ -217,8 +254,30 @@ macro_rules! engine {
                 });
             }
 
+            mod redemption {
+                use super::*;
+
+                coupon_app::redemption_contract!(Stores {
+                    place: had!(Place::on($engine)),
+                    numbers: Arc::default(),
+                });
+            }
+
             mod killed {
                 use super::*;
+
+                coupon_app::contract_cases! { redemption, Stores {
+                        place: had!(Place::on_its_own($engine)),
+                        numbers: Arc::default(),
+                    };
+                    uses {
+                        an_issued_coupon_is_redeemed_once
+                        a_use_is_given_back_once_and_only_to_its_order
+                    }
+                    tokens {
+                        the_same_token_gives_the_answer_that_the_step_was_given
+                    }
+                }
 
                 coupon_app::contract_cases! { ledger, Ledgers {
                         place: had!(Place::on_its_own($engine)),

@@ -10,6 +10,7 @@ mod contract;
 mod faults;
 mod fences;
 mod outside;
+mod redeem;
 mod rig;
 mod servers;
 mod settings;

@@ -6,7 +6,9 @@ use coupon_app::{Answer, Board, CommandOutcome, IssueLedger, LedgerError, Reply,
 use coupon_core::{Command, CouponId, Outcome, Terms, UserId};
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine, SqlOptions};
 use std::sync::{Arc, LazyLock};
-use store_mysql::{DatabaseLedger, LedgerOptions, MysqlStore, OpenError, StoreOptions};
+use store_mysql::{
+    DatabaseLedger, LedgerOptions, MysqlRedemptions, MysqlStore, OpenError, RedemptionOptions, StoreOptions,
+};
 use tokio::runtime::Runtime;
 
 /// Where the SQL of every test is run: the tests' own event loops come and go.
@@ -45,6 +47,8 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "coupon_uses",
         "coupon_revisions",
         "issued_coupons",
+        "redemption_history",
+        "redemption_tokens",
         "quarantine",
         "command_tokens",
         "ledger_sessions",
@@ -60,6 +64,17 @@ pub(crate) fn empty(database: &SqlDatabase) {
 pub(crate) async fn store(url: &str) -> MysqlStore {
     let url = url.to_owned();
     let opening = async move { MysqlStore::open(&url, StoreOptions::default()).await };
+    RUNTIME.spawn(opening).await.unwrap().unwrap()
+}
+
+/// What redeems in that store.
+pub(crate) async fn redemptions(
+    url: &str,
+    store: &MysqlStore,
+    options: RedemptionOptions,
+) -> MysqlRedemptions {
+    let (url, store) = (url.to_owned(), store.clone());
+    let opening = async move { MysqlRedemptions::open(&url, &store, &options) };
     RUNTIME.spawn(opening).await.unwrap().unwrap()
 }
 

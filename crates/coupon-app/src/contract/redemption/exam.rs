@@ -72,11 +72,19 @@ impl<'h> RedemptionExam<'h> {
         store.apply(&[Entry { seq, records }]).await.unwrap();
     }
 
-    /// A revision.
+    /// A revision, after everything that is issued.
     pub async fn publish(&self, coupon: Coupon) {
+        let issued = self
+            .till()
+            .books
+            .coupons
+            .tally(coupon.id, START)
+            .await
+            .unwrap()
+            .issued;
         let revised = RevisedRecord {
             coupon,
-            issued: 0,
+            issued: u32::try_from(issued).unwrap(),
             actor: "key-1".into(),
             token: None,
         };

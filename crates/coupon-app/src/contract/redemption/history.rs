@@ -3,7 +3,8 @@
 use super::exam::{after_start, cancel, id, order, order_id, redeem, revoke};
 use super::{RedemptionExam, RedemptionHarness};
 use crate::RedemptionRequest;
-use crate::contract::user;
+use crate::contract::store::coupon;
+use crate::contract::{coupon_id, terms, user};
 use coupon_core::{Actor, Amount, HistoryEntry, Step};
 
 pub fn every_taken_step_is_in_the_history_and_nothing_else(harness: &mut dyn RedemptionHarness) {
@@ -118,5 +119,31 @@ pub fn exactly_those_with_a_history_are_named(harness: &mut dyn RedemptionHarnes
             .unwrap();
         named.sort_unstable();
         assert_eq!(named, [2, 4, 5].map(id));
+    });
+}
+
+pub fn a_coupon_counts_as_used_from_its_first_step_on(harness: &mut dyn RedemptionHarness) {
+    RedemptionExam::sit(harness, 3, async |exam| {
+        for number in 2..=4 {
+            exam.publish(coupon(coupon_id(number), terms(0))).await;
+            exam.issue(number, 1..=1).await;
+        }
+        let of = |number: u32, mut request: RedemptionRequest| {
+            request.id.coupon = coupon_id(number);
+            request
+        };
+        let steps = [
+            (of(1, redeem(1, "a", 1)), vec![]),
+            (of(4, revoke(1)), vec![4]),
+            (of(2, redeem(1, "a", 20_000)), vec![2, 4]),
+            (of(2, cancel(1, "a")), vec![2, 4]),
+            (of(1, redeem(3, "a", 20_000)), vec![1, 2, 4]),
+        ];
+        for (request, expected) in steps {
+            exam.one(1, request).await;
+            let mut used = exam.till().redemptions.used_coupons().await.unwrap();
+            used.sort_unstable();
+            assert_eq!(used, expected.into_iter().map(coupon_id).collect::<Vec<_>>());
+        }
     });
 }

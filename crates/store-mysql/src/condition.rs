@@ -6,23 +6,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Whether the server is configured strongly enough, as last seen.
 #[derive(Debug, Default)]
-pub(super) struct Condition(Mutex<Seen>);
+pub(crate) struct Condition(Mutex<Seen>);
 
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Too weak: nothing is decided.
-    pub(super) weak: Option<String>,
+    pub(crate) weak: Option<String>,
     /// Could not be asked: readiness says so, and whoever tries may be luckier.
-    pub(super) unreachable: Option<String>,
+    pub(crate) unreachable: Option<String>,
 }
 
 impl Condition {
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what a server says of itself, and refuses one that is too weak.
-    pub(super) fn judge(&self, settings: &Settings, declared: &Declared) -> Result<(), Failure> {
+    pub(crate) fn judge(&self, settings: &Settings, declared: &Declared) -> Result<(), Failure> {
         let weak = weaknesses(settings, declared);
         *self.seen() = Seen {
             weak: weak.clone(),
@@ -31,7 +31,7 @@ impl Condition {
         weak.map_or(Ok(()), |weak| Err(Failure::Weak(weak)))
     }
 
-    pub(super) fn weak(&self) -> Option<String> {
+    pub(crate) fn weak(&self) -> Option<String> {
         self.seen().weak.clone()
     }
 }

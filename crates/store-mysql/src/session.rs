@@ -1,11 +1,11 @@
-//! A ledger's session: one connection, and the row by which the end of a COMMIT can be found out.
+//! A session: one connection, and the row by which the end of a COMMIT can be found out.
 //!
 //! Every transaction that writes also counts up the `committed` of its session's row. If the answer to a COMMIT is
 //! lost, a new connection locks that row, which waits until the transaction has ended in one way or the other, and
 //! reads whether it was counted. That is exact: no other session writes this row, and a session that could not find
 //! out is never used again.
 
-use super::Condition;
+use crate::condition::Condition;
 use crate::connection::{Answered, Connector, Line, pause};
 use crate::error::Failure;
 use crate::limits;
@@ -18,21 +18,21 @@ use tokio::time::Instant;
 
 /// The database's time in microseconds, read when it is evaluated: `NOW` would be that of the statement's start,
 /// before the row lock was held. Sessions run in UTC.
-pub(super) const CLOCK: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', SYSDATE(6))";
+pub(crate) const CLOCK: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', SYSDATE(6))";
 
 /// How sessions are made and used.
 #[derive(Debug)]
-pub(super) struct SessionRules {
-    pub(super) connector: Connector,
-    pub(super) declared: Declared,
-    pub(super) condition: Arc<Condition>,
-    pub(super) find_out_within: Duration,
-    pub(super) vanished_after_s: u32,
+pub(crate) struct SessionRules {
+    pub(crate) connector: Connector,
+    pub(crate) declared: Declared,
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) find_out_within: Duration,
+    pub(crate) vanished_after_s: u32,
 }
 
 /// One session.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     rules: Arc<SessionRules>,
     line: Line,
     id: [u8; 16],
@@ -41,13 +41,22 @@ pub(super) struct Session {
 
 /// How a transaction ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// It is durable.
     Committed,
     /// Nothing of it happened, and nothing will.
     Undone(Failure),
     /// It could not be found out in time.
     Unknown(Failure),
+}
+
+/// Why a transaction gave no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Nothing happened.
+    Nothing(Failure),
+    /// It may have.
+    Perhaps(Failure),
 }
 
 fn fresh_id() -> Result<[u8; 16], Failure> {
@@ -57,7 +66,7 @@ fn fresh_id() -> Result<[u8; 16], Failure> {
 }
 
 impl Session {
-    pub(super) fn new(rules: Arc<SessionRules>) -> Result<Self, Failure> {
+    pub(crate) fn new(rules: Arc<SessionRules>) -> Result<Self, Failure> {
         Ok(Self {
             line: Line::new(rules.connector.clone()),
             rules,
@@ -67,7 +76,7 @@ impl Session {
     }
 
     /// Connects if it is not connected: refuses a server that is configured too weakly, and makes sure of its row.
-    pub(super) async fn open(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn open(&mut self) -> Result<(), Failure> {
         if self.line.is_open() {
             return Ok(());
         }
@@ -79,11 +88,16 @@ impl Session {
         opened
     }
 
-    async fn register(&mut self) -> Result<(), Failure> {
+    /// Reads the server's settings, and refuses one that is configured too weakly.
+    pub(crate) async fn check(&mut self) -> Result<(), Failure> {
         let answered = self.line.ask(settings::questions()).await?;
         self.rules
             .condition
-            .judge(&settings::read(&answered)?, &self.rules.declared)?;
+            .judge(&settings::read(&answered)?, &self.rules.declared)
+    }
+
+    async fn register(&mut self) -> Result<(), Failure> {
+        self.check().await?;
         let mut script = Script::new();
         script
             // The server lets go of our locks so long after we have vanished.
@@ -100,12 +114,12 @@ impl Session {
     }
 
     /// One round trip.
-    pub(super) async fn ask(&mut self, script: Script) -> Result<Vec<Answered>, Failure> {
+    pub(crate) async fn ask(&mut self, script: Script) -> Result<Vec<Answered>, Failure> {
         self.line.ask(script).await
     }
 
     /// Adds the statement that counts this session's next transaction.
-    pub(super) fn count(&self, script: &mut Script) {
+    pub(crate) fn count(&self, script: &mut Script) {
         script
             .statement("UPDATE ledger_sessions SET committed = ")
             .number(self.committed + 1)
@@ -118,12 +132,12 @@ impl Session {
     }
 
     /// Ends a transaction that is not to be committed.
-    pub(super) async fn roll_back(&mut self) {
+    pub(crate) async fn roll_back(&mut self) {
         self.line.roll_back().await;
     }
 
     /// Commits a transaction in which [`Session::count`] was carried out.
-    pub(super) async fn commit(&mut self) -> Ended {
+    pub(crate) async fn commit(&mut self) -> Ended {
         let mut script = Script::new();
         script.statement("COMMIT");
         match self.line.ask(script).await {
@@ -179,7 +193,7 @@ impl Session {
     }
 
     /// Sweeps away the rows of sessions that nobody has used for very long.
-    pub(super) async fn sweep(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn sweep(&mut self) -> Result<(), Failure> {
         let mut script = Script::new();
         script
             .statement("DELETE FROM ledger_sessions WHERE used_at < ")
@@ -191,7 +205,7 @@ impl Session {
     }
 
     /// Says goodbye; its row is not needed any more.
-    pub(super) async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         if self.line.is_open() {
             let mut script = Script::new();
             script
