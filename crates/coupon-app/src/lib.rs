@@ -8,6 +8,7 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`Channel`] brings a [`Notification`] to whom it concerns.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -34,6 +35,7 @@ pub mod limits;
 mod lock;
 #[cfg(feature = "contract")]
 pub mod memory;
+mod notification;
 mod on_record;
 mod outbox;
 mod redeemer;
@@ -61,6 +63,10 @@ pub use ledger::{
 };
 pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
+pub use notification::{
+    About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
+    NotificationIdError, NotificationKind, Patience, Recipient, RecipientError, Report,
+};
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
 pub use redeemer::{Quote, Redeemer, RedeemerError};
