@@ -161,11 +161,14 @@ impl<'a> Conversation<'a> {
                 letter.to.push(between(line));
                 self.answer(MailStage::Recipient, "250 OK")?
             } else if command == "DATA" {
-                if !self.answer(MailStage::Data, "354 go on")? {
-                    return Ok(());
+                let refused = self.fault(MailStage::Data).is_some();
+                let goes_on = self.answer(MailStage::Data, "354 go on")?;
+                if goes_on && !refused {
+                    letter.data = self.data()?;
+                    self.end(&letter)?
+                } else {
+                    goes_on
                 }
-                letter.data = self.data()?;
-                self.end(&letter)?
             } else if command == "QUIT" {
                 self.say("221 bye")?;
                 return Ok(());
