@@ -2,12 +2,15 @@
 //!
 //! * [`MysqlStore`] takes in what a shared ledger has decided, and answers: the ports [`coupon_app::DeliveryStore`],
 //!   [`coupon_app::CouponIds`], [`coupon_app::LedgerMarks`], [`coupon_app::CouponStore`] and [`coupon_app::KeyStore`].
+//!   It also keeps where notifications go: [`coupon_app::WebhookStore`] and [`coupon_app::ContactStore`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
 //!   `redis-lock`.
 //!
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
+mod addresses;
 mod connection;
+mod contacts;
 mod deliver;
 mod error;
 mod ids;
@@ -24,6 +27,7 @@ mod script;
 mod settings;
 mod shelf;
 mod store;
+mod webhooks;
 
 pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};

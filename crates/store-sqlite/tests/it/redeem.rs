@@ -128,7 +128,7 @@ fn a_store_of_the_first_format_is_verified_backed_up_and_brought_to_the_newest()
     for (path, sealed) in [(scene.path(), false), (scene.file("old.db"), true)] {
         assert_eq!(verify(&path).unwrap().sealed, sealed);
         let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-        assert_eq!(format_of(&path), 2);
+        assert_eq!(format_of(&path), 3);
         assert_eq!(
             (load(&store).issued.len(), wait(store.applied()).unwrap()),
             (2, 3)
