@@ -15,6 +15,7 @@ mod fleet;
 mod harness;
 mod log;
 mod many_servers;
+mod notifications;
 mod redemptions;
 mod shutdown;
 mod start;
