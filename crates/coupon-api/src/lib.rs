@@ -5,6 +5,7 @@
 //! read, by the server; [`IssuedCoupon::write_json`] is the one that the fast path writes by hand.
 
 mod admin;
+mod contact;
 mod coupon;
 mod digits;
 mod duration;
@@ -16,9 +17,11 @@ mod problem;
 mod ready;
 mod redemption;
 mod time;
+mod webhook;
 mod whole;
 
 pub use admin::{AdminCoupon, ChangeCouponBody, CouponStats, CreateCouponBody, Labels, Refusals};
+pub use contact::{ContactBody, Language};
 pub use coupon::{
     AckLevel, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon, Strategy,
 };
@@ -32,4 +35,8 @@ pub use redemption::{
     CancelBody, HistoryEntry, HistoryPage, Quote, QuoteBody, RedeemBody, Redemption, Step, StepBy,
 };
 pub use time::{Time, TimeError};
+pub use webhook::{
+    ChangeWebhookBody, CreateWebhookBody, DisabledReason, Event, NewWebhook, Ping, PingOutcome, Webhook,
+    WebhookPage,
+};
 pub use whole::Whole;

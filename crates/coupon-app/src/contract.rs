@@ -8,6 +8,7 @@
 //! coupon_app::store_contract!(SqliteHarness::new());
 //! coupon_app::redemption_contract!(SqliteHarness::new());
 //! coupon_app::delivery_contract!(MysqlHarness::new());
+//! coupon_app::address_contract!(SqliteHarness::new());
 //! coupon_app::desk_contract!(SqliteHarness::new());
 //! ```
 //!
@@ -20,6 +21,7 @@
     reason = "test code, compiled as a library so that adapters in other crates can sit it; a case is described by its name"
 )]
 
+pub mod addresses;
 pub mod combiner;
 pub mod delivery;
 pub mod desk;
@@ -29,7 +31,9 @@ mod reference;
 mod scene;
 pub mod store;
 
-pub use reference::{ReferenceDeliveryHarness, ReferenceHarness, ReferenceStoreHarness};
+pub use reference::{
+    ReferenceAddressHarness, ReferenceDeliveryHarness, ReferenceHarness, ReferenceStoreHarness,
+};
 pub use scene::{OPENING, START, at, coupon_id, key, quantity, terms, token, user};
 
 use std::time::Duration;

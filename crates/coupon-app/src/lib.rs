@@ -9,6 +9,9 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`Channel`] brings a [`Notification`] to whom it concerns.
+//! * [`Contacts`] says how a person is reached; [`ContactStore`] keeps what we were told.
+//! * [`WebhookStore`] keeps the shop's endpoints; [`WebhookPost`] reaches one out of turn.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -20,6 +23,7 @@ mod bringing;
 mod clock;
 mod code;
 mod combiner;
+mod contact;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod delivery;
@@ -36,17 +40,20 @@ pub mod limits;
 mod lock;
 #[cfg(feature = "contract")]
 pub mod memory;
+mod notification;
 mod on_record;
 mod outbox;
 mod redeemer;
 mod redemption;
 mod store;
+mod webhook;
 
 pub use board::{Board, Posted};
 pub use bringing::{Bringing, PendingIssue, PendingIssues};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
+pub use contact::{ContactStore, Contacts};
 pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,
@@ -64,10 +71,18 @@ pub use ledger::{
 };
 pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
+pub use notification::{
+    About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
+    NotificationIdError, NotificationKind, Patience, Recipient, RecipientError, Report,
+};
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
 pub use redeemer::{Quote, Redeemer, RedeemerError};
 pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
 pub use store::{
     Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
+};
+pub use webhook::{
+    DisabledReason, Secret, Webhook, WebhookDraft, WebhookId, WebhookIdError, WebhookKinds, WebhookParts,
+    WebhookPost, WebhookSecret, WebhookSecrets, WebhookState, WebhookStore, WebhookUrl, WebhookUrlError,
 };

@@ -38,3 +38,12 @@ pub const MAX_UNKNOWN: usize = 10_000;
 /// How long before its opening and after its end a coupon is still looked for in its ledger, because clocks differ and
 /// news from other servers takes a moment.
 pub const SETTLING: Span = Span::from_secs(5);
+/// Most recipients that one notification has by one channel.
+pub const MAX_RECIPIENTS: usize = 100;
+/// Longest that one attempt to bring a notification takes, whatever the other side does. A lease on a delivery must last
+/// longer.
+pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
+/// Most webhooks. Each is one more delivery of every notification that it wants.
+pub const MAX_WEBHOOKS: usize = MAX_RECIPIENTS;
+/// Most characters of what an administrator writes down about a webhook.
+pub const MAX_WEBHOOK_DESCRIPTION_CHARS: usize = 200;

@@ -10,8 +10,10 @@ mod facts;
 mod ledger;
 mod store;
 mod uses;
+mod webhooks;
 
 pub use clock::ManualClock;
 pub use deliveries::MemoryDeliveries;
 pub use ledger::{Medium, MemoryLedger};
 pub use store::{MemoryStore, Quarantined};
+pub use webhooks::MemoryAddresses;

@@ -7,6 +7,7 @@
 //! they agree.
 
 mod command;
+mod contact;
 mod coupon;
 mod discount;
 mod invariants;
@@ -25,6 +26,7 @@ mod violation;
 mod window;
 
 pub use command::{Command, CommandRefusal, Effect, decide_command};
+pub use contact::{Contact, EmailAddress, EmailAddressError, Language, PersonName, PersonNameError};
 pub use coupon::{Coupon, CouponId, CouponIdError, CouponState, Revision};
 pub use discount::Discount;
 pub use invariants::{Breach, HistoryBreach, Witnessed, check_history, check_order};

@@ -25,3 +25,7 @@ pub const MAX_LABEL_VALUE_CHARS: usize = 200;
 pub const MAX_TIME_ZONE_CHARS: usize = 64;
 /// Longest `validFor`: a hundred years of 365.25 days, in microseconds.
 pub const MAX_VALID_FOR_US: i64 = 36_525 * 86_400 * 1_000_000;
+/// Most bytes of an address for mail (RFC 5321).
+pub const MAX_EMAIL_BYTES: usize = 254;
+/// Most bytes of what a person is called in a mail.
+pub const MAX_PERSON_NAME_BYTES: usize = 200;

@@ -58,6 +58,10 @@ pub(crate) enum Problem {
     UnknownCoupon,
     UnknownIssuedCoupon,
     UnknownKey,
+    UnknownWebhook,
+    TooManyWebhooks {
+        limit: usize,
+    },
     UnknownUser,
     MethodNotAllowed,
     RequestTimeout,
@@ -133,6 +137,8 @@ impl Problem {
             Self::UnknownCoupon => Code::UnknownCoupon,
             Self::UnknownIssuedCoupon => Code::UnknownIssuedCoupon,
             Self::UnknownKey => Code::UnknownKey,
+            Self::UnknownWebhook => Code::UnknownWebhook,
+            Self::TooManyWebhooks { .. } => Code::TooManyWebhooks,
             Self::UnknownUser => Code::UnknownUser,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
@@ -191,7 +197,7 @@ impl Problem {
             }
             Self::Closed { closed_at } => vec![("closedAt", Fact::Time(Time(*closed_at)))],
             Self::StaleRevision { revision } => vec![("revision", Fact::Number(u64::from(*revision)))],
-            Self::TooLarge { limit } => vec![("limit", number(*limit))],
+            Self::TooLarge { limit } | Self::TooManyWebhooks { limit } => vec![("limit", number(*limit))],
             Self::InvalidValues(wrong) => vec![("errors", Fact::Wrong(wrong))],
             Self::RateLimited {
                 limit,
@@ -212,6 +218,7 @@ impl Problem {
             | Self::UnknownCoupon
             | Self::UnknownIssuedCoupon
             | Self::UnknownKey
+            | Self::UnknownWebhook
             | Self::UnknownUser
             | Self::MethodNotAllowed
             | Self::RequestTimeout

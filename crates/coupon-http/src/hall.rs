@@ -8,7 +8,7 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, KeyStore, Ledgers, Redeemer, StoreError};
+use coupon_app::{Clock, ContactStore, KeyStore, Ledgers, Redeemer, StoreError, WebhookPost, WebhookStore};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -24,6 +24,10 @@ pub struct HallParts {
     pub ledgers: Arc<Ledgers>,
     /// The one way to redeem.
     pub redeemer: Arc<Redeemer>,
+    /// Where webhooks are kept, and how one is reached.
+    pub webhooks: Webhooks,
+    /// How people are reached, as the shop tells us.
+    pub contacts: Arc<dyn ContactStore>,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -31,6 +35,15 @@ pub struct HallParts {
     pub key_seed: SecretBox<[u8; 32]>,
     /// Everything that an operator may set.
     pub settings: Settings,
+}
+
+/// What the hall needs for the administration of webhooks.
+#[derive(Clone)]
+pub struct Webhooks {
+    /// Keeps them.
+    pub store: Arc<dyn WebhookStore>,
+    /// Reaches one out of turn.
+    pub post: Arc<dyn WebhookPost>,
 }
 
 /// What an operator may set.
@@ -75,6 +88,8 @@ pub struct Hall {
     pub(crate) tokens: TokenVerifier,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) contacts: Arc<dyn ContactStore>,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -135,6 +150,8 @@ impl Hall {
             key_seed: parts.key_seed,
             ledgers: parts.ledgers,
             redeemer: parts.redeemer,
+            webhooks: parts.webhooks,
+            contacts: parts.contacts,
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),

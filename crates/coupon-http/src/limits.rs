@@ -72,3 +72,6 @@ impl Default for Limits {
         }
     }
 }
+/// How long what a webhook is sent is signed with its former secret too, after a rotation: long enough for a receiver to
+/// be changed over by people.
+pub(crate) const WEBHOOK_SECRETS_OVERLAP: coupon_core::Span = coupon_core::Span::from_secs(24 * 3_600);

@@ -112,6 +112,12 @@ codes! {
     UnknownIssuedCoupon = "unknown-issued-coupon", NOT_FOUND,
         en "Unknown issued coupon": "There is no such issued coupon, or it is not yours.",
         ko "없는 발급 쿠폰": "그런 발급 쿠폰이 없거나 본인의 것이 아닙니다.";
+    UnknownWebhook = "unknown-webhook", NOT_FOUND,
+        en "Unknown webhook": "There is no such webhook.",
+        ko "없는 웹훅": "그런 웹훅이 없습니다.";
+    TooManyWebhooks = "too-many-webhooks", CONFLICT,
+        en "Too many webhooks": "There are {limit} webhooks, as many as may be. Delete one first.",
+        ko "웹훅이 너무 많음": "웹훅이 이미 최대 개수인 {limit}개입니다. 먼저 하나를 삭제하세요.";
     UnknownKey = "unknown-key", NOT_FOUND,
         en "Unknown API key": "There is no such API key.",
         ko "없는 API 키": "그런 API 키가 없습니다.";
@@ -226,6 +232,31 @@ pub(crate) const BYTES: RuleMessage = RuleMessage::new(
     "Must have {min} to {max} bytes of UTF-8.",
     "UTF-8로 {min}바이트 이상 {max}바이트 이하여야 합니다.",
 );
+pub(crate) const NOT_A_WEBHOOK_URL: RuleMessage = RuleMessage::new(
+    "not-a-webhook-url",
+    "Must be an absolute https URL of at most {max} bytes, without user, password or fragment.",
+    "사용자, 비밀번호, 프래그먼트가 없는 {max}바이트 이하의 절대 https URL이어야 합니다.",
+);
+pub(crate) const NOT_AN_ADDRESS: RuleMessage = RuleMessage::new(
+    "not-an-address",
+    "Must be an address for mail such as name@example.com, in ASCII, without anything around it.",
+    "name@example.com 형식의 ASCII 이메일 주소여야 하며 다른 내용이 없어야 합니다.",
+);
+pub(crate) const NOT_A_NAME: RuleMessage = RuleMessage::new(
+    "not-a-name",
+    "Must have {min} to {max} bytes of UTF-8 without control characters.",
+    "제어 문자 없이 UTF-8로 {min}바이트 이상 {max}바이트 이하여야 합니다.",
+);
+pub(crate) const NOT_ENCRYPTED: RuleMessage = RuleMessage::new(
+    "not-encrypted",
+    "Must begin with https: this server sends webhooks by https only.",
+    "https로 시작해야 합니다. 이 서버는 웹훅을 https로만 보냅니다.",
+);
+pub(crate) const PRIVATE_ADDRESS: RuleMessage = RuleMessage::new(
+    "private-address",
+    "Must not be a private, loopback or link-local address.",
+    "사설, 루프백 또는 링크 로컬 주소는 쓸 수 없습니다.",
+);
 pub(crate) const RANGE: RuleMessage = RuleMessage::new(
     "range",
     "Must be a whole number from {min} to {max}.",
@@ -294,8 +325,13 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const RULES: [RuleMessage; 15] = [
+    const RULES: [RuleMessage; 20] = [
+        NOT_AN_ADDRESS,
+        NOT_A_NAME,
         LENGTH,
+        NOT_A_WEBHOOK_URL,
+        NOT_ENCRYPTED,
+        PRIVATE_ADDRESS,
         BYTES,
         RANGE,
         FORBIDDEN_CHARACTER,

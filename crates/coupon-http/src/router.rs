@@ -6,7 +6,7 @@
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
-use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys};
+use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys, webhooks};
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -71,6 +71,10 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(coupons::time::get_coupon_time))
         .routes(routes!(me::list_coupons::list_my_coupons))
         .routes(routes!(users::list_coupons::list_user_coupons))
+        .routes(routes!(
+            users::contact::keep::keep_contact,
+            users::contact::forget::forget_contact
+        ))
         .routes(routes!(issued_coupons::read::get_issued_coupon))
         .routes(routes!(issued_coupons::lookup::look_up_issued_coupon))
         .routes(routes!(issued_coupons::history::get_history))
@@ -95,6 +99,17 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(admin_coupons::export_issued::export_issued_coupons))
         .routes(routes!(keys::create::create_key, keys::list::list_keys))
         .routes(routes!(keys::revoke::revoke_key))
+        .routes(routes!(
+            webhooks::create::create_webhook,
+            webhooks::list::list_webhooks
+        ))
+        .routes(routes!(
+            webhooks::read::get_webhook,
+            webhooks::change::change_webhook,
+            webhooks::delete::delete_webhook
+        ))
+        .routes(routes!(webhooks::rotate::rotate_webhook_secret))
+        .routes(routes!(webhooks::ping::ping_webhook))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

@@ -13,12 +13,14 @@ mod journal;
 mod layers;
 mod limits;
 mod log;
+mod mail;
 mod redis;
 mod secret;
 mod shown;
 mod shutdown;
 mod store;
 mod tokens;
+mod webhooks;
 mod work;
 
 pub(crate) use database::{DatabaseSettings, DefaultStrategy};
@@ -27,6 +29,7 @@ pub(crate) use journal::JournalSettings;
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
 pub(crate) use log::{LogFormat, LogSettings};
+pub(crate) use mail::MailSettings;
 pub(crate) use redis::{RedisKind, RedisSettings};
 use secret::KEPT_KEYS;
 pub(crate) use secret::{SECRET_KEYS, Secret};
@@ -34,6 +37,7 @@ pub(crate) use shown::{shown_as_json, shown_as_toml};
 pub(crate) use shutdown::ShutdownSettings;
 pub(crate) use store::StoreSettings;
 pub(crate) use tokens::{TokenAlgorithm, TokenSettings};
+pub(crate) use webhooks::WebhookSettings;
 pub(crate) use work::WorkSettings;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     pub(crate) redis: RedisSettings,
     pub(crate) work: WorkSettings,
+    pub(crate) mail: MailSettings,
+    pub(crate) webhooks: WebhookSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
 }
@@ -89,6 +95,8 @@ impl Default for Settings {
             database: DatabaseSettings::default(),
             redis: RedisSettings::default(),
             work: WorkSettings::default(),
+            mail: MailSettings::default(),
+            webhooks: WebhookSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
         }
@@ -147,6 +155,8 @@ impl Settings {
         self.database.check(&mut findings);
         self.redis.check(&mut findings);
         self.work.check(&mut findings);
+        self.mail.check(&mut findings);
+        self.webhooks.check(&mut findings);
         findings.expect(
             !self.redis.is_set() || self.database.is_set(),
             "redis.addresses",

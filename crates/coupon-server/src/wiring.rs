@@ -1,19 +1,23 @@
 //! Where the wires meet: which adapter stands behind which port.
 
+mod channels;
 mod embedded;
 mod lock_turns;
 mod redis_watch;
 mod shared;
 
+pub(crate) use channels::Channels;
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
 
 use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
-use coupon_app::{Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Redeemer};
+use coupon_app::{
+    Board, Clock, CodeKey, ContactStore, CouponStore, Desk, KeyStore, Ledgers, Redeemer, WebhookStore,
+};
 use coupon_core::{AckLevel, Strategy};
-use coupon_http::HallParts;
+use coupon_http::{HallParts, Webhooks};
 use secrecy::SecretBox;
 use std::sync::Arc;
 
@@ -23,6 +27,8 @@ pub(crate) struct House {
     pub(crate) board: Arc<Board>,
     pub(crate) store: Arc<dyn CouponStore>,
     pub(crate) key_store: Arc<dyn KeyStore>,
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
+    pub(crate) contacts: Arc<dyn ContactStore>,
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
@@ -46,15 +52,28 @@ impl House {
         )
     }
 
+    /// The ways to tell people and systems what happens. Templates and addresses that cannot be used are refused here,
+    /// at the start.
+    pub(crate) fn channels(&self, settings: &Settings) -> anyhow::Result<Channels> {
+        let (webhooks, contacts) = (Arc::clone(&self.webhooks), Arc::clone(&self.contacts));
+        Channels::open(settings, webhooks, contacts, &self.codes)
+    }
+
     /// Everything that the HTTP hall is made of.
     pub(crate) fn hall_parts(&self, settings: &Settings) -> anyhow::Result<HallParts> {
         let mut hall = hall_settings(settings, &self.keys)?;
         hall.strategies.clone_from(&self.strategies);
         hall.acks.clone_from(&self.acks);
+        let channels = self.channels(settings)?;
         Ok(HallParts {
+            webhooks: Webhooks {
+                store: Arc::clone(&self.webhooks),
+                post: Arc::clone(&channels.webhooks) as _,
+            },
             keys: Arc::clone(&self.key_store),
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
+            contacts: Arc::clone(&self.contacts),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall,

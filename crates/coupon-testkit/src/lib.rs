@@ -18,8 +18,11 @@
 //! Called from asynchronous tests it keeps its thread busy for that long, which a test can afford.
 
 mod error;
+mod http_receiver;
 mod kafka;
 mod limits;
+mod listening;
+mod mail_server;
 mod place;
 mod port;
 mod proxy;
@@ -31,7 +34,9 @@ mod wait;
 mod watchdog;
 
 pub use self::error::ServerError;
+pub use self::http_receiver::{HttpConduct, HttpReceiver, HttpRequest};
 pub use self::kafka::{Kafka, KafkaOptions};
+pub use self::mail_server::{MailFault, MailReceived, MailServer, MailStage};
 pub use self::port::free_port;
 pub use self::proxy::{Direction, FaultProxy, Loss, ProxyCounts};
 pub use self::redis::{Answer, Redis, RedisCluster, RedisEngine, RedisOptions};

@@ -35,3 +35,7 @@ pub(crate) const BROKERS: std::ops::RangeInclusive<u16> = 1..=5;
 pub(crate) const CLUSTER_NODES: usize = 3;
 /// Into so many slots a Redis cluster divides its keys.
 pub(crate) const CLUSTER_SLOTS: u16 = 16_384;
+/// Connections to one server of the test's own process at a time.
+pub(crate) const OWN_CONNECTIONS: usize = 256;
+/// The longest line that such a server reads.
+pub(crate) const OWN_LINE_BYTES: usize = 64 << 10;

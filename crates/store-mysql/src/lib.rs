@@ -2,14 +2,17 @@
 //!
 //! * [`MysqlStore`] takes in what a shared ledger has decided, and answers: the ports [`coupon_app::DeliveryStore`],
 //!   [`coupon_app::CouponIds`], [`coupon_app::LedgerMarks`], [`coupon_app::CouponStore`] and [`coupon_app::KeyStore`].
+//!   It also keeps where notifications go: [`coupon_app::WebhookStore`] and [`coupon_app::ContactStore`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
 //!   `redis-lock`.
 //! * [`MysqlRedemptions`] decides what becomes of issued coupons: the port [`coupon_app::RedemptionStore`].
 //!
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
+mod addresses;
 mod condition;
 mod connection;
+mod contacts;
 mod deliver;
 mod error;
 mod history;
@@ -29,6 +32,7 @@ mod session;
 mod settings;
 mod shelf;
 mod store;
+mod webhooks;
 
 pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};

@@ -121,7 +121,7 @@ impl MysqlStore {
         self.reader.pool.close().await;
     }
 
-    async fn run<T, W>(&self, work: impl FnOnce(Reader) -> W) -> Result<T, StoreError>
+    pub(crate) async fn run<T, W>(&self, work: impl FnOnce(Reader) -> W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, Failure>> + Send + 'static,

@@ -7,12 +7,15 @@
 //! * `apply`, `tail`, `filter` and `fold` take in what the ledger decided;
 //! * `load`, `query` and `keys` give it back;
 //! * `redeem` and `history` decide what becomes of an issued coupon, and keep every step;
+//! * `webhooks` and `contacts` keep where notifications go ([`coupon_app::WebhookStore`], [`coupon_app::ContactStore`]);
 //! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
 
+mod addresses;
 mod apply;
 mod backup;
 mod careful;
 mod connection;
+mod contacts;
 mod error;
 mod filter;
 mod fold;
@@ -33,6 +36,7 @@ mod sums;
 mod swift;
 mod tail;
 mod verify;
+mod webhooks;
 
 pub use backup::{BackupError, Pace, Progress, backup_file};
 pub use error::OpenError;

@@ -11,6 +11,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_redemption.sql"),
     include_str!("../migrations/0003_sums.sql"),
+    include_str!("../migrations/0004_addresses.sql"),
 ];
 
 /// The first format in which issued coupons have a history.

@@ -62,7 +62,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     shared: Arc<Shared>,
-    readers: Arc<Readers>,
+    pub(crate) readers: Arc<Readers>,
 }
 
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl SqliteStore {
     }
 
     /// Writes on a thread for blocking work: an application of entries may hold the writer for a while.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -33,8 +33,8 @@ const WORLD: &[&str] = &["env", "fs", "io", "net", "process", "thread"];
 
 /// Reads the environment: the fuse box. The benches and the tools are no part of the product.
 const READS_ENVIRONMENT: &[&str] = &["coupon-server", "coupon-bench", "coupon-testkit", "xtask"];
-/// Speaks HTTP in terms of status codes: the front hall, and those who are clients of it.
-const KNOWS_STATUS_CODES: &[&str] = &["coupon-http", "coupon-bench", "coupon-rehearsal"];
+/// Speaks HTTP in terms of status codes: the front hall, those who are clients of it, and who asks the shop's servers.
+const KNOWS_STATUS_CODES: &[&str] = &["coupon-http", "coupon-bench", "coupon-rehearsal", "notify"];
 /// What makes bytes durable, by every name it has.
 const SYNCS: &[&str] = &["sync_all", "sync_data", "fdatasync", "fsync"];
 /// The functions of the core that judge.

@@ -1,10 +1,11 @@
 //! The references as examinees: they must pass their own examination.
 
+use super::addresses::{AddressBook, AddressHarness};
 use super::delivery::{DeliveryHarness, Intake};
 use super::ledger::{Bench, LedgerHarness};
 use super::redemption::{RedemptionHarness, Till};
 use super::store::{Books, StoreHarness};
-use crate::memory::{ManualClock, Medium, MemoryDeliveries, MemoryLedger, MemoryStore};
+use crate::memory::{ManualClock, Medium, MemoryAddresses, MemoryDeliveries, MemoryLedger, MemoryStore};
 use crate::{Board, RecordStore};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -131,5 +132,36 @@ impl DeliveryHarness for ReferenceDeliveryHarness {
     async fn crash_and_reopen(&mut self, intake: Intake) -> Intake {
         drop(intake);
         self.intake()
+    }
+}
+
+/// Opens the reference of webhooks and contacts.
+#[derive(Debug, Default)]
+pub struct ReferenceAddressHarness(MemoryAddresses);
+
+impl ReferenceAddressHarness {
+    /// Nothing opened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn book(&self) -> AddressBook {
+        AddressBook {
+            webhooks: Arc::new(self.0.clone()),
+            contacts: Arc::new(self.0.clone()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl AddressHarness for ReferenceAddressHarness {
+    async fn open(&mut self) -> AddressBook {
+        *self = Self::default();
+        self.book()
+    }
+
+    async fn reopen(&mut self, book: AddressBook) -> AddressBook {
+        drop(book);
+        self.book()
     }
 }

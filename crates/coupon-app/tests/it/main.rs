@@ -6,6 +6,7 @@
     reason = "test code: what fails here fails the test"
 )]
 
+mod addresses;
 mod board;
 mod bringing;
 mod combiner;

@@ -3,6 +3,7 @@
 use crate::language::Language;
 use crate::messages::{self, RuleMessage};
 use coupon_api::FieldError;
+use coupon_app::{WebhookUrl, WebhookUrlError};
 use coupon_core::limits::{MAX_ORDER_ID_BYTES, MAX_USER_ID_BYTES};
 use coupon_core::{OrderIdError, Rule, UserIdError, Violation};
 use std::borrow::Cow;
@@ -27,6 +28,15 @@ pub(crate) enum WrongRule {
     NotOffered,
     /// Not the code of an issued coupon.
     NotACode,
+    /// No URL of a webhook, or one that this server does not send to.
+    WebhookUrl(WebhookUrlError),
+    /// Not an address for mail.
+    NotAnAddress,
+    /// Not what a person can be called in a mail; so many bytes.
+    PersonName {
+        min: usize,
+        max: usize,
+    },
     /// At least one entry.
     Empty,
     /// The same entry twice.
@@ -100,6 +110,14 @@ impl WrongRule {
             Self::Bytes { min, max } => (messages::BYTES, Some((wide(min), wide(max)))),
             Self::NotOffered => (messages::NOT_OFFERED, None),
             Self::NotACode => (messages::NOT_A_CODE, None),
+            Self::WebhookUrl(WebhookUrlError::NotAUrl | WebhookUrlError::TooLong) => (
+                messages::NOT_A_WEBHOOK_URL,
+                Some((1, wide(WebhookUrl::MAX_BYTES))),
+            ),
+            Self::WebhookUrl(WebhookUrlError::NotEncrypted) => (messages::NOT_ENCRYPTED, None),
+            Self::WebhookUrl(WebhookUrlError::PrivateAddress) => (messages::PRIVATE_ADDRESS, None),
+            Self::NotAnAddress => (messages::NOT_AN_ADDRESS, None),
+            Self::PersonName { min, max } => (messages::NOT_A_NAME, Some((wide(min), wide(max)))),
             Self::Empty => (messages::EMPTY, None),
             Self::Repeated => (messages::REPEATED, None),
         }

@@ -1,7 +1,8 @@
 //! A house with everything in it: ledger, store, combiner, hall, and a clock that stands still.
 
 use crate::client::{Answer, Client};
-use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
+use crate::webhooks::Post;
+use coupon_app::memory::{ManualClock, Medium, MemoryAddresses, MemoryLedger, MemoryStore};
 use coupon_app::{
     Board, Clock, CodeKey, CouponStore, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox, RecordStore,
     Redeemer, RedemptionStore, Scope, StoreError, follow,
@@ -9,7 +10,7 @@ use coupon_app::{
 use coupon_core::{AckLevel, Strategy, Timestamp};
 use coupon_http::{
     ApiKeySecret, BuildInfo, FixedKey, Hall, HallParts, Limits, Rates, Running, Settings, Stopped, TokenKeys,
-    TokenSettings,
+    TokenSettings, Webhooks,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: MemoryStore,
     pub(crate) hall: Arc<Hall>,
+    pub(crate) webhooks: MemoryAddresses,
+    pub(crate) post: Arc<Post>,
     pub(crate) admin: String,
     pub(crate) service: String,
     pub(crate) redeemer: String,
@@ -122,8 +125,15 @@ impl House {
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
         let redeemer = Arc::new(runtime.block_on(redeemer).unwrap());
+        let webhooks = MemoryAddresses::new();
+        let post = Arc::new(Post::default());
         let parts = HallParts {
+            webhooks: Webhooks {
+                store: Arc::new(webhooks.clone()),
+                post: Arc::clone(&post) as _,
+            },
             redeemer,
+            contacts: Arc::new(webhooks.clone()),
             keys: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -146,6 +156,8 @@ impl House {
             clock,
             store,
             hall,
+            webhooks,
+            post,
             admin,
             service,
             redeemer,

@@ -8,6 +8,7 @@
 mod admin;
 mod bad_input;
 mod client;
+mod contacts;
 mod document;
 mod gate;
 mod house;
@@ -25,3 +26,4 @@ mod shutdown;
 mod slow_clients;
 mod tokens;
 mod wallet;
+mod webhooks;

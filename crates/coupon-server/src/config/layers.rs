@@ -270,11 +270,15 @@ fn parse_like(like: &Value, text: &str) -> Result<Value, &'static str> {
             .parse()
             .map(Value::Boolean)
             .map_err(|_neither| "must be true or false"),
-        Value::Array(_) => {
+        Value::Array(elements) => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Ok(Value::Array(
-                parts.map(|part| Value::String(part.to_owned())).collect(),
-            ))
+            let of_numbers = matches!(elements.first(), Some(Value::Integer(_)));
+            let element = |part: &str| match part.parse() {
+                Ok(number) if of_numbers => Ok(Value::Integer(number)),
+                Err(_not_a_number) if of_numbers => Err("must be whole numbers with commas between"),
+                Ok(_) | Err(_) => Ok(Value::String(part.to_owned())),
+            };
+            parts.map(element).collect::<Result<_, _>>().map(Value::Array)
         }
         Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
             Ok(Value::String(text.to_owned()))

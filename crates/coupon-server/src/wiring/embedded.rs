@@ -53,6 +53,8 @@ impl Embedded {
             board,
             store: Arc::clone(&store) as _,
             key_store: Arc::clone(&store) as _,
+            webhooks: Arc::clone(&store) as _,
+            contacts: Arc::clone(&store) as _,
             codes,
             ledgers: Arc::new(ledgers),
             redeemer: Arc::new(redeemer),

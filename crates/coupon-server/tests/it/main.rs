@@ -16,6 +16,7 @@ mod harness;
 mod log;
 mod many_redemptions;
 mod many_servers;
+mod notifications;
 mod redemptions;
 mod shutdown;
 mod start;

@@ -2,6 +2,7 @@
 
 use super::rig::{self, RUNTIME, had};
 use async_trait::async_trait;
+use coupon_app::contract::addresses::{AddressBook, AddressHarness};
 use coupon_app::contract::delivery::{DeliveryHarness, Intake};
 use coupon_app::contract::ledger::{Bench, LedgerHarness};
 use coupon_app::contract::redemption::{RedemptionHarness, Till};
@@ -170,6 +171,26 @@ impl DeliveryHarness for Stores {
     }
 }
 
+#[async_trait(?Send)]
+impl AddressHarness for Stores {
+    async fn open(&mut self) -> AddressBook {
+        rig::empty(&self.place.database);
+        addresses(self.store().await)
+    }
+
+    async fn reopen(&mut self, book: AddressBook) -> AddressBook {
+        drop_store(book).await;
+        addresses(self.store().await)
+    }
+}
+
+fn addresses(store: MysqlStore) -> AddressBook {
+    AddressBook {
+        webhooks: Arc::new(store.clone()),
+        contacts: Arc::new(store),
+    }
+}
+
 fn intake(store: MysqlStore) -> Intake {
     Intake {
         deliveries: Arc::new(store.clone()),
@@ -258,6 +279,15 @@ macro_rules! engine {
                 use super::*;
 
                 coupon_app::redemption_contract!(Stores {
+                    place: had!(Place::on($engine)),
+                    numbers: Arc::default(),
+                });
+            }
+
+            mod addresses {
+                use super::*;
+
+                coupon_app::address_contract!(Stores {
                     place: had!(Place::on($engine)),
                     numbers: Arc::default(),
                 });

@@ -53,6 +53,8 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "command_tokens",
         "ledger_sessions",
         "api_keys",
+        "webhooks",
+        "contacts",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }

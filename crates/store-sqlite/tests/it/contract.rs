@@ -2,6 +2,7 @@
 
 use crate::scene::{Scene, assert_sound};
 use async_trait::async_trait;
+use coupon_app::contract::addresses::{AddressBook, AddressHarness};
 use coupon_app::contract::redemption::{RedemptionHarness, Till};
 use coupon_app::contract::store::{Books, StoreHarness};
 use std::sync::Arc;
@@ -30,6 +31,14 @@ impl SqliteHarness {
                 coupons: Arc::<SqliteStore>::clone(&store),
                 keys: store,
             },
+        }
+    }
+
+    fn addresses(&self) -> AddressBook {
+        let store: Arc<SqliteStore> = Arc::new(self.scene.open_folding(self.fold_rows));
+        AddressBook {
+            webhooks: Arc::<SqliteStore>::clone(&store),
+            contacts: store,
         }
     }
 
@@ -67,6 +76,24 @@ impl RedemptionHarness for SqliteHarness {
     fn schedules(&self) -> u32 {
         24
     }
+}
+
+#[async_trait(?Send)]
+impl AddressHarness for SqliteHarness {
+    async fn open(&mut self) -> AddressBook {
+        self.scene = Scene::new();
+        self.addresses()
+    }
+
+    async fn reopen(&mut self, book: AddressBook) -> AddressBook {
+        drop(book);
+        assert_sound(&self.scene);
+        self.addresses()
+    }
+}
+
+mod addresses {
+    coupon_app::address_contract!(super::SqliteHarness::folding(200_000));
 }
 
 mod usual {

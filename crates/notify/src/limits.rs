@@ -1,0 +1,25 @@
+//! Every limit of this crate, in one place.
+
+use std::time::Duration;
+
+/// Longest that connecting may take.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Longest that a request may take until the head of the answer is there, connecting included. What follows the head is
+/// never read.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// Longest that asking the shop for an address may take.
+pub const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+/// Largest answer of the shop to a question for an address.
+pub const MAX_CONTACT_BYTES: usize = 16 * 1_024;
+/// Longest that the conversation with a mail server may take, connecting included.
+pub const SMTP_WITHIN: Duration = Duration::from_secs(20);
+/// Largest file of a template.
+pub const MAX_TEMPLATE_BYTES: u64 = 64 * 1_024;
+/// Steps that rendering one template may take; a loop that an operator has written without an end stops there.
+pub const TEMPLATE_FUEL: u64 = 100_000;
+/// Most characters of a person's name in a mail.
+pub const MAX_PERSON_CHARS: usize = 100;
+/// Most waits in a table of patience.
+pub const MAX_WAITS: usize = 20;
+/// Longest wait in a table of patience, in seconds: thirty days.
+pub const MAX_WAIT_S: u32 = 30 * 24 * 3_600;

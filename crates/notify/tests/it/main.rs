@@ -1,0 +1,13 @@
+//! The channels, examined from outside: real receivers on the loopback that fail, stall, refuse and lie.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on is to stop and to show where"
+)]
+
+mod contacts;
+mod mail;
+mod scene;
+mod templates;
+mod webhooks;
