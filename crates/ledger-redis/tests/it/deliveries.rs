@@ -78,7 +78,7 @@ fn a_delivery_says_exactly_what_was_decided() {
         super::sale::batch(&opened.ledger, vec![Request::Command(Box::new(create))]).await;
         let coupon = CouponId::FIRST;
         let asks = [(1, key(u64::MAX)), (2, None), (3, key(1))];
-        let asks = asks.map(|(n, key)| coupon_app::contract::ledger::ask(coupon, &user(n), key));
+        let asks = asks.map(|(n, key)| ask(coupon, &user(n), key));
         super::sale::batch(&opened.ledger, asks.to_vec()).await;
         let closed = done(&opened.ledger, Some(coupon), Command::Close).await;
         let holders = super::sale::holders(&opened.ledger, coupon).await;
