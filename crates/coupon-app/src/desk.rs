@@ -129,10 +129,20 @@ impl Desk {
         if let Some(posted) = self.board.get(id) {
             return Some(posted);
         }
-        if let Err(error) = self.lanes.acquaint(id).await {
+        if let Err(error) = self.lanes.acquaint(id, false).await {
             tracing::debug!(%error, "the store was not asked for a coupon");
         }
         self.board.get(id)
+    }
+
+    /// A coupon of which something was issued, perhaps a moment ago and at another server: for who cannot answer without
+    /// it. `None` when there is none, which is not said from memory.
+    pub async fn coupon_of_issue(&self, id: CouponId) -> Result<Option<Posted>, LedgerError> {
+        if let Some(posted) = self.board.get(id) {
+            return Ok(Some(posted));
+        }
+        self.lanes.acquaint(id, true).await?;
+        Ok(self.board.get(id))
     }
 
     /// A coupon as it stands now, asked of its ledger where other servers issue it too. A ledger that cannot be asked

@@ -239,11 +239,12 @@ impl Lanes {
         matches!(self.0, Ways::Several(_))
     }
 
-    /// Posts a coupon that another server has just made, if there is one.
-    pub(crate) async fn acquaint(&self, coupon: CouponId) -> Result<(), LedgerError> {
+    /// Posts a coupon that another server has just made, if there is one; with `surely`, also one that was not there a
+    /// moment ago.
+    pub(crate) async fn acquaint(&self, coupon: CouponId, surely: bool) -> Result<(), LedgerError> {
         match &self.0 {
             Ways::One(_) => Ok(()),
-            Ways::Several(several) => several.bindings.strategy(coupon, false).await.map(drop),
+            Ways::Several(several) => several.bindings.strategy(coupon, surely).await.map(drop),
         }
     }
 

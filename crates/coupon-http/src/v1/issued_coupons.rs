@@ -97,8 +97,10 @@ fn order_id(given: Box<str>, wrong: &mut Vec<Wrong>) -> Option<OrderId> {
     order.ok()
 }
 
-/// The currency of an issued coupon's amounts. A coupon that was issued is on the board, and keeps its currency.
-fn currency(station: &Station, id: IssuedCouponId) -> String {
-    let posted = station.desk.coupon(id.coupon);
-    posted.map_or_else(String::new, |posted| posted.coupon.terms.currency.to_string())
+/// The currency of an issued coupon's amounts, asked for before anything is decided. A coupon keeps its currency, and one
+/// that is not there has none issued, so nobody is told this of it.
+async fn currency(station: &Station, id: IssuedCouponId) -> Result<String, Problem> {
+    let found = station.desk.coupon_of_issue(id.coupon).await;
+    let posted = found.map_err(|error| station.redemption_failed(&error))?;
+    Ok(posted.map_or_else(String::new, |posted| posted.coupon.terms.currency.to_string()))
 }

@@ -44,6 +44,7 @@ pub(crate) async fn quote(
     let (Some(amount), true) = (amount, wrong.is_empty()) else {
         return Err(Problem::InvalidValues(wrong));
     };
+    let currency = currency(&station, id).await?;
     let redeemer = &station.hall.redeemer;
     let quoted = redeemer.quote(id, user.as_ref(), amount).await??;
     json(
@@ -53,7 +54,7 @@ pub(crate) async fn quote(
             order_amount: amount.get(),
             discount_amount: quoted.discount.map(Amount::get),
             payable_amount: quoted.discount.map(|discount| amount.less(discount).get()),
-            currency: Cow::Owned(currency(&station, id)),
+            currency: Cow::Owned(currency),
             expires_at: Time(quoted.issued.grant.expires_at),
         },
     )

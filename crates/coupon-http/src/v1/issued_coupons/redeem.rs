@@ -54,6 +54,7 @@ pub(crate) async fn redeem(
         return Err(Problem::InvalidValues(wrong));
     };
     let order = Order { id: order, amount };
+    let currency = currency(&station, id).await?;
     let done = decide(&station, asked.request(id, user, RedemptionAction::Redeem(order))).await?;
     // Whatever was answered with "done" has a redemption.
     let redemption = done.issued.redemption.as_ref().ok_or(Problem::Indeterminate)?;
@@ -63,6 +64,6 @@ pub(crate) async fn redeem(
         order_amount: amount.get(),
         discount_amount: redemption.discount.map(Amount::get),
         payable_amount: redemption.discount.map(|discount| amount.less(discount).get()),
-        currency: Cow::Owned(currency(&station, id)),
+        currency: Cow::Owned(currency),
     })
 }
