@@ -8,6 +8,7 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`SharedState`], [`Passage`] and [`RollCall`] are how the state of such a ledger is taken anew after a loss.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -38,6 +39,7 @@ mod on_record;
 mod outbox;
 mod redeemer;
 mod redemption;
+mod reopening;
 mod store;
 
 pub use board::{Board, Posted};
@@ -65,6 +67,9 @@ pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
 pub use redeemer::{Quote, Redeemer, RedeemerError};
 pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
+pub use reopening::{
+    Flaw, Passage, Roll, RollCall, SeenPosition, ServerId, SharedState, StateStanding, flaw,
+};
 pub use store::{
     Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
 };

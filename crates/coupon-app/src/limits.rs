@@ -34,3 +34,8 @@ pub const MAX_UNKNOWN: usize = 10_000;
 /// How long before its opening and after its end a coupon is still looked for in its ledger, because clocks differ and
 /// news from other servers takes a moment.
 pub const SETTLING: Span = Span::from_secs(5);
+/// How often a server that shares a ledger says that it lives, and looks whether it is called.
+pub const ATTEND_EVERY: Duration = Duration::from_millis(250);
+/// After how long without a word a server is taken to be dead, and not waited for. Longer keeps coupons closed after a
+/// server was killed; shorter may go on without one that is merely slow, and then nobody knows what it has told.
+pub const ATTENDS_WITHIN: Duration = Duration::from_secs(3);

@@ -280,7 +280,7 @@ impl Scrape {
         page.gauges(
             "coupon_issued",
             "Issued, of the newest coupons.",
-            rows(|posted| Some(i64::from(posted.issued))),
+            rows(|posted| Some(i64::from(posted.existing()))),
         )?;
         page.gauges(
             "coupon_remaining",
@@ -290,7 +290,7 @@ impl Scrape {
                     .coupon
                     .terms
                     .quantity
-                    .remaining(posted.issued)
+                    .remaining(posted.existing())
                     .map(i64::from)
             }),
         )?;
@@ -298,6 +298,11 @@ impl Scrape {
             "coupon_pending",
             "Issued and not yet in the store, of the newest coupons.",
             rows(|posted| Some(i64::from(posted.issued.saturating_sub(posted.stored)))),
+        )?;
+        page.gauges(
+            "coupon_lost_positions",
+            "Positions that were lost with the ledger's state and belong to nobody, of the newest coupons.",
+            rows(|posted| Some(i64::from(posted.lost))),
         )
     }
 }

@@ -15,6 +15,7 @@ mod runs;
 mod session;
 mod turns;
 
+pub(crate) use session::CLOCK;
 pub use turns::{NoTurn, Turn, Turns};
 
 use crate::connection::{Connector, Line, pause};

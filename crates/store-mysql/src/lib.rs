@@ -18,6 +18,7 @@ mod marks;
 mod migrations;
 mod quarantine;
 mod query;
+mod roll_call;
 mod row;
 mod rows;
 mod script;

@@ -29,3 +29,5 @@ pub(crate) const SESSION_LIFE_US: i64 = 30 * 86_400 * 1_000_000;
 pub(crate) const MAX_RELEASED: usize = 100_000;
 /// How long a process waits for another one that migrates, in seconds: changing a large table takes its time.
 pub(crate) const MIGRATION_WAIT_S: u32 = 3_600;
+/// Most positions that one round trip of an answer to the roll call tells.
+pub(crate) const MAX_SEEN_POSITIONS: usize = 500;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// The database's time in microseconds, read when it is evaluated: `NOW` would be that of the statement's start,
 /// before the row lock was held. Sessions run in UTC.
-pub(super) const CLOCK: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', SYSDATE(6))";
+pub(crate) const CLOCK: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', SYSDATE(6))";
 
 /// How sessions are made and used.
 #[derive(Debug)]
