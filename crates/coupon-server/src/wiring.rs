@@ -3,7 +3,7 @@
 mod embedded;
 mod lock_turns;
 mod no_redemption;
-mod redis_watch;
+mod reopening;
 mod shared;
 
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};

@@ -1,12 +1,15 @@
 //! The back yard: what is done behind the sale, by any number of processes.
 //!
 //! * [`persist`] brings the deliveries of a shared ledger to the store.
+//! * [`Reopener`] takes the state of a shared ledger anew from the store when it cannot be trusted.
 //! * [`Books`] count what it does, for metrics and readiness.
 
 mod books;
 mod limits;
 mod persist;
+mod reopen;
 
 pub use books::Books;
 pub use limits::BACKLOG_EVERY;
 pub use persist::{Stop, persist, stop};
+pub use reopen::{Reopener, ReopenerBooks, ReopenerParts, lost_positions};

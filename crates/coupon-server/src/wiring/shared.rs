@@ -3,7 +3,7 @@
 use super::House;
 use super::lock_turns::LockTurns;
 use super::no_redemption::NoRedemption;
-use super::redis_watch;
+use super::reopening::Reopening;
 use crate::clock::SystemClock;
 use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;
@@ -80,6 +80,8 @@ impl Drop for Background {
 pub(crate) struct Together {
     pub(crate) house: House,
     pub(crate) engines: Engines,
+    /// With Redis.
+    pub(crate) reopening: Option<Reopening>,
 }
 
 impl Together {
@@ -94,8 +96,11 @@ impl Together {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let board = Arc::new(Board::new());
         let mut offers = Vec::new();
+        let mut reopening = None;
         if settings.redis.is_set() {
-            offers.push(redis_script(settings, &engines, &board).await?);
+            let (offer, started) = redis_script(settings, &engines, &board).await?;
+            offers.push(offer);
+            reopening = Some(started);
         }
         offers.push(row_locks(settings, &engines, &board).await?);
         if settings.redis.is_set() {
@@ -126,25 +131,41 @@ impl Together {
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,
         };
-        Ok(Self { house, engines })
+        Ok(Self {
+            house,
+            engines,
+            reopening,
+        })
     }
 }
 
 /// The script in Redis, in front of the store for what cannot wait.
-async fn redis_script(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
+async fn redis_script(
+    settings: &Settings,
+    engines: &Engines,
+    board: &Arc<Board>,
+) -> anyhow::Result<(Offer, Reopening)> {
     let store = &engines.store;
+    let options = RedisOptions {
+        begins_closed: true,
+        ..redis_options(&settings.redis)?
+    };
     let opening = RedisLedger::open(
-        redis_options(&settings.redis)?,
+        options,
         engines.handle().clone(),
         Arc::clone(board),
         Arc::clone(store) as _,
         Some(Arc::clone(store) as _),
     );
     let ledger = Arc::new(opening.await.context("Redis (redis.addresses)")?);
-    let trust = settings.redis.trust_restarts;
-    engines
-        .handle()
-        .spawn(redis_watch::watch(Arc::downgrade(&ledger), trust));
+    let reopening = Reopening::start(
+        &ledger,
+        vec![Arc::clone(&ledger) as _],
+        store,
+        settings.redis.reopen_despite_loss,
+        engines.handle(),
+    );
+    let reopening = reopening.await?;
     let epochs: Arc<dyn Epochs> = Arc::clone(&ledger) as _;
     let deliveries: Arc<dyn DeliveryStore> = Arc::clone(store) as _;
     let door: Arc<dyn IssueLedger> = Arc::new(Forwarding::new(
@@ -155,11 +176,12 @@ async fn redis_script(settings: &Settings, engines: &Engines, board: &Arc<Board>
         Arc::clone(board),
     ));
     let doors = std::iter::repeat_with(|| Arc::clone(&door));
-    Ok(Offer {
+    let offer = Offer {
         strategy: Strategy::RedisScript,
         doors: doors.take(combiners(settings)).collect(),
         runs_ahead: true,
-    })
+    };
+    Ok((offer, reopening))
 }
 
 /// The row lock. The first of its ledgers also looks at what other servers did, to every coupon in the database.
@@ -184,7 +206,11 @@ async fn row_locks(settings: &Settings, engines: &Engines, board: &Arc<Board>) -
 async fn redis_lock(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
     let lock = RedisLock::new(redis_options(&settings.redis)?, engines.handle().clone());
     let lease = Duration::from_millis(settings.redis.lock_lease_ms);
-    let turns = Contention::Turns(Arc::new(LockTurns::new(Arc::new(lock), lease)));
+    let turns = Contention::Turns(Arc::new(LockTurns::new(
+        Arc::new(lock),
+        lease,
+        engines.handle().clone(),
+    )));
     let ledgers = database_ledgers(settings, engines, board, &turns).await?;
     Ok(offer(Strategy::RedisLock, ledgers))
 }
