@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod crash;
 mod data_dir;
+mod faults;
 mod fleet;
 mod harness;
 mod log;
