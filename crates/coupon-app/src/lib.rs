@@ -9,6 +9,7 @@
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
 //! * [`SharedState`], [`Passage`] and [`RollCall`] are how the state of such a ledger is taken anew after a loss.
+//! * [`Reconciliation`] compares ledger and store, and mends.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -37,6 +38,7 @@ mod lock;
 pub mod memory;
 mod on_record;
 mod outbox;
+mod reconciliation;
 mod redeemer;
 mod redemption;
 mod reopening;
@@ -65,6 +67,10 @@ pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
+pub use reconciliation::{
+    Difference, Holding, LookReconciliation, Readings, Reconciled, Reconciliation, ReconciliationFigures,
+    Sum, compare,
+};
 pub use redeemer::{Quote, Redeemer, RedeemerError};
 pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
 pub use reopening::{

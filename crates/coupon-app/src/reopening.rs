@@ -12,7 +12,7 @@
 //!
 //! Whoever does it may die at any step. The next one begins at the first: each step may be taken again.
 
-use crate::{DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks, StoreError};
+use crate::{DeliveryStore, Epoch, IssuedRecord, LedgerIdentity, LedgerMark, LedgerMarks, StoreError};
 use async_trait::async_trait;
 use coupon_core::CouponId;
 use std::fmt;
@@ -121,6 +121,9 @@ pub trait SharedState: Send + Sync + 'static {
     /// Where a coupon stands, also while it is closed; `None` when it has no state.
     async fn standing(&self, coupon: CouponId) -> Result<Option<StateStanding>, StoreError>;
 
+    /// Every issue that the coupon's state holds, in no order; nothing when it has none.
+    async fn issues(&self, coupon: CouponId) -> Result<Vec<IssuedRecord>, StoreError>;
+
     /// Puts a fence around a coupon's state and tells where it stood; `None` when it has none.
     async fn fence(&self, coupon: CouponId) -> Result<Option<StateStanding>, StoreError>;
 
@@ -138,6 +141,9 @@ pub trait SharedState: Send + Sync + 'static {
 pub trait Passage: Send + Sync + 'static {
     /// What it is, for operators.
     fn name(&self) -> &'static str;
+
+    /// What of a coupon's issues lies on the way now, in no order; an issue may be there twice.
+    async fn carries(&self, coupon: CouponId) -> Result<Vec<IssuedRecord>, StoreError>;
 
     /// Brings everything of a coupon that is on the way to the store. Returns the highest position that the way has
     /// ever carried, as far as it can tell.

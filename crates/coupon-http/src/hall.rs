@@ -8,7 +8,7 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, KeyStore, Ledgers, Redeemer, StoreError};
+use coupon_app::{Clock, KeyStore, Ledgers, Reconciliation, Redeemer, StoreError};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ pub struct HallParts {
     pub ledgers: Arc<Ledgers>,
     /// The one way to redeem.
     pub redeemer: Arc<Redeemer>,
+    /// Whether ledger and store agree.
+    pub reconciliation: Arc<dyn Reconciliation>,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -75,6 +77,7 @@ pub struct Hall {
     pub(crate) tokens: TokenVerifier,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    pub(crate) reconciliation: Arc<dyn Reconciliation>,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -135,6 +138,7 @@ impl Hall {
             key_seed: parts.key_seed,
             ledgers: parts.ledgers,
             redeemer: parts.redeemer,
+            reconciliation: parts.reconciliation,
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),

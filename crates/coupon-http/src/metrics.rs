@@ -263,6 +263,27 @@ impl Scrape {
             "store_failures",
             "Failed attempts to write to the store.",
             read(&lag.failures),
+        )?;
+        let figures = self.hall.reconciliation.figures();
+        page.gauge(
+            "reconciliation_differences",
+            "Differences between ledger and store, by the last comparison of each coupon.",
+            signed(figures.differences),
+        )?;
+        page.counter(
+            "ledger_reopened_coupons",
+            "Coupons whose state was taken anew from the store.",
+            figures.reopened,
+        )?;
+        page.counter(
+            "ledger_lost_positions",
+            "Positions that were lost with the states of these.",
+            figures.lost,
+        )?;
+        page.counter(
+            "ledger_reopening_failures",
+            "Failed attempts to take a coupon's state anew.",
+            figures.failed,
         )
     }
 

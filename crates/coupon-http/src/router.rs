@@ -6,7 +6,9 @@
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
-use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys};
+use crate::v1::admin::{
+    coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys, reconciliation,
+};
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -95,6 +97,8 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(admin_coupons::export_issued::export_issued_coupons))
         .routes(routes!(keys::create::create_key, keys::list::list_keys))
         .routes(routes!(keys::revoke::revoke_key))
+        .routes(routes!(reconciliation::list::list_reconciliation))
+        .routes(routes!(reconciliation::repair::repair_reconciliation))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

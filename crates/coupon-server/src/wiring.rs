@@ -12,7 +12,7 @@ pub(crate) use shared::{Engines, Together, database_url, redis_options};
 use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
-use coupon_app::{Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Redeemer};
+use coupon_app::{Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Reconciliation, Redeemer};
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::HallParts;
 use secrecy::SecretBox;
@@ -27,6 +27,7 @@ pub(crate) struct House {
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    pub(crate) reconciliation: Arc<dyn Reconciliation>,
     /// What new coupons may have as their strategy; the first is the default.
     pub(crate) strategies: Vec<Strategy>,
     /// What new coupons may have as their level of acknowledgement.
@@ -56,6 +57,7 @@ impl House {
             keys: Arc::clone(&self.key_store),
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
+            reconciliation: Arc::clone(&self.reconciliation),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall,

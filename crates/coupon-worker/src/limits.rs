@@ -40,3 +40,7 @@ pub(crate) const FIRST_REOPENING_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) const LONGEST_REOPENING_PAUSE: Duration = Duration::from_secs(30);
 /// Most ranges of lost positions that one log line names.
 pub(crate) const MAX_NAMED_RANGES: usize = 20;
+/// How long mending waits until the servers have held still and one of them has taken the coupons anew.
+pub(crate) const REPAIRED_WITHIN: Duration = Duration::from_secs(30);
+/// Most ranges of lost positions that a reconciliation names.
+pub(crate) const MAX_LOST_RANGES: usize = 1_000;

@@ -3,18 +3,24 @@
 //! Every server runs one [`Reopener`]. They agree by the roll call on which of them does it; the steps, and why in this
 //! order, stand at [`coupon_app::SharedState`].
 
-use crate::limits::{FIRST_REOPENING_PAUSE, LEAD_FOR, LONGEST_REOPENING_PAUSE, MAX_NAMED_RANGES, ROLL_PAUSE};
+mod conductor;
+mod lost;
+
+pub use lost::lost_positions;
+
+use crate::limits::{FIRST_REOPENING_PAUSE, LEAD_FOR, LONGEST_REOPENING_PAUSE, ROLL_PAUSE};
 use crate::persist::Stop;
-use coupon_app::limits::{ATTEND_EVERY, MAX_PAGE};
+use conductor::Conductor;
+use coupon_app::limits::ATTEND_EVERY;
 use coupon_app::{
-    DeliveryStore, Flaw, LedgerIdentity, LedgerMark, LedgerMarks, Passage, Roll, RollCall, ServerId,
-    SharedState, StoreError, flaw,
+    DeliveryStore, LedgerIdentity, LedgerMarks, Passage, Roll, RollCall, ServerId, SharedState, StoreError,
+    flaw,
 };
 use coupon_core::{CouponId, Strategy};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,7 +41,7 @@ pub struct ReopenerParts {
     /// This server.
     pub server: ServerId,
     /// Whether a coupon of which answered issues are lost is opened by itself. Otherwise it stays closed until somebody
-    /// permits it ([`ReopenerBooks::permit_loss`]), in case the state that was lost can be brought back.
+    /// permits it ([`ReopenerBooks::ask_for`]), in case the state that was lost can be brought back.
     pub despite_loss: bool,
 }
 
@@ -54,7 +60,8 @@ pub struct ReopenerBooks {
     lost: AtomicU64,
     failed: AtomicU64,
     asked: AtomicBool,
-    permitted: AtomicBool,
+    /// What was asked for; its losses are permitted.
+    wanted: Mutex<BTreeSet<CouponId>>,
 }
 
 impl ReopenerBooks {
@@ -73,10 +80,14 @@ impl ReopenerBooks {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Asks for every coupon to be looked at now, and permits to open those of which answered issues are lost.
-    pub fn permit_loss(&self) {
-        self.permitted.store(true, Ordering::Release);
+    /// Asks for these coupons to be taken anew, and permits to open those of which answered issues are lost.
+    pub fn ask_for(&self, coupons: &[CouponId]) {
+        self.wanted().extend(coupons);
         self.asked.store(true, Ordering::Release);
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, BTreeSet<CouponId>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether what was asked for has been done.
@@ -108,27 +119,6 @@ impl fmt::Debug for Reopener {
             .finish_non_exhaustive()
     }
 }
-
-/// Why a coupon was not taken anew.
-#[derive(Debug, thiserror::Error)]
-enum NotReopened {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("another server raised its epoch meanwhile")]
-    Overtaken,
-    #[error("the store has never heard of it")]
-    Unknown,
-    #[error(
-        "{0} answered issues would be lost; bring back the state of the ledger that knows them, or permit it with \
-         `firstcome verify --repair`"
-    )]
-    WouldLose(u32),
-}
-
-/// This server does not lead any more.
-#[derive(Debug, thiserror::Error)]
-#[error("another server has taken over")]
-struct TakenOver;
 
 impl Reopener {
     /// Ready to begin; nothing is asked yet.
@@ -249,14 +239,14 @@ impl Reopener {
         let Some(call) = leading else {
             return Ok(());
         };
+        let asked = self.books.asked.load(Ordering::Acquire);
+        self.answer(call).await?;
         tracing::warn!(
             call,
             found = ?found,
             doubted = ?self.doubted,
             "the state of the ledger is compared with the store; its coupons are closed meanwhile"
         );
-        let asked = self.books.asked.load(Ordering::Acquire);
-        self.answer(call).await?;
         let parts = &self.parts;
         let conducting = Conductor {
             parts,
@@ -270,7 +260,7 @@ impl Reopener {
                 self.doubted = conducted.failed;
                 self.held = conducted.held;
                 if asked {
-                    self.books.permitted.store(false, Ordering::Release);
+                    self.books.wanted().clear();
                     self.books.asked.store(false, Ordering::Release);
                 }
                 if self.doubted.is_empty() {
@@ -286,226 +276,5 @@ impl Reopener {
             // The next turn sees how things stand.
             None => Ok(()),
         }
-    }
-}
-
-/// One call, by who leads it.
-struct Conductor<'r> {
-    parts: &'r ReopenerParts,
-    books: &'r ReopenerBooks,
-    call: u64,
-    trusted: Option<&'r LedgerIdentity>,
-}
-
-struct Conducted {
-    trusted: LedgerIdentity,
-    failed: BTreeSet<CouponId>,
-    held: BTreeSet<CouponId>,
-}
-
-impl Conductor<'_> {
-    /// Everything, while this server leads. `None` when it does not any more, or has to begin again.
-    async fn conduct(&self) -> Result<Option<Conducted>, StoreError> {
-        let work = self.work();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(LEAD_FOR / 4) => {
-                    let leading = self.parts.roll_call.lead(self.parts.server, LEAD_FOR).await?;
-                    if leading != Some(self.call) {
-                        tracing::warn!(call = self.call, error = %TakenOver, "not compared");
-                        return Ok(None);
-                    }
-                    // It lives, whatever else it is busy with.
-                    self.parts.roll_call.attend(self.parts.server, false).await?;
-                }
-            }
-        }
-    }
-
-    async fn work(&self) -> Result<Option<Conducted>, StoreError> {
-        let parts = self.parts;
-        while parts.roll_call.unanswered(self.call).await? > 0 {
-            tokio::time::sleep(ROLL_PAUSE).await;
-        }
-        let found = parts.state.identity().await?;
-        let another = self.trusted != Some(&found);
-        let (mut failed, mut held) = (BTreeSet::new(), BTreeSet::new());
-        for coupon in self.coupons().await? {
-            match self.look_after(coupon, another, &found).await {
-                Ok(()) => {}
-                Err(error) => {
-                    self.books.failed.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%coupon, %error, "a coupon stays closed");
-                    // Trying again would not help those that wait for a permission, and would close the others.
-                    if matches!(error, NotReopened::WouldLose(_)) {
-                        held.insert(coupon);
-                    } else {
-                        failed.insert(coupon);
-                    }
-                }
-            }
-        }
-        // Another copy may have taken its place while it was filled.
-        if parts.state.identity().await? != found {
-            return Ok(None);
-        }
-        let finished = parts
-            .roll_call
-            .finish(parts.server, self.call, Some(&found))
-            .await?;
-        Ok(finished.then_some(Conducted {
-            trusted: found,
-            failed,
-            held,
-        }))
-    }
-
-    /// Every coupon that the ledger or the store knows; those that may still be issued come first.
-    async fn coupons(&self) -> Result<Vec<CouponId>, StoreError> {
-        let mut first: Vec<CouponId> = Vec::new();
-        let mut known = BTreeSet::new();
-        let mut over: Vec<CouponId> = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.parts.marks.marks(after, MAX_PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.coupon.id);
-            for mark in page {
-                let coupon = &mark.coupon;
-                known.insert(coupon.id);
-                if coupon.terms.strategy != self.parts.strategy {
-                    continue;
-                }
-                let ended = coupon.deleted || coupon.closed_at.is_some();
-                if ended { &mut over } else { &mut first }.push(coupon.id);
-            }
-        }
-        let listed = self.parts.state.coupons().await?;
-        first.extend(listed.into_iter().filter(|id| !known.contains(id)));
-        first.append(&mut over);
-        Ok(first)
-    }
-
-    /// Takes a coupon anew unless it is sound.
-    async fn look_after(
-        &self,
-        coupon: CouponId,
-        another: bool,
-        found: &LedgerIdentity,
-    ) -> Result<(), NotReopened> {
-        let parts = self.parts;
-        let standing = parts.state.standing(coupon).await?;
-        let mark = parts.marks.mark(coupon).await?;
-        let flaw = mark.as_ref().map(|mark| flaw(mark, standing, 0));
-        match flaw {
-            Some(None) if !another => return Ok(()),
-            // An id that was listed and never used.
-            None if standing.is_none() => return Ok(()),
-            Some(_) | None => {}
-        }
-        self.take_anew(coupon, flaw.flatten(), found).await
-    }
-
-    async fn take_anew(
-        &self,
-        coupon: CouponId,
-        flaw: Option<Flaw>,
-        found: &LedgerIdentity,
-    ) -> Result<(), NotReopened> {
-        let parts = self.parts;
-        let fenced = parts.state.fence(coupon).await?;
-        let mut highest = fenced.map_or(0, |fenced| fenced.last_position);
-        for passage in &parts.passages {
-            let carried = passage.drain(coupon, parts.deliveries.as_ref()).await?;
-            highest = highest.max(carried);
-        }
-        let mark = parts.marks.mark(coupon).await?.ok_or(NotReopened::Unknown)?;
-        let missing = highest.max(mark.highest) - mark.issued;
-        let newly_lost = missing.saturating_sub(mark.lost);
-        let permitted = parts.despite_loss || self.books.permitted.load(Ordering::Acquire);
-        if newly_lost > 0 && !permitted {
-            return Err(NotReopened::WouldLose(newly_lost));
-        }
-        let mut epoch = mark.epoch;
-        let mark = loop {
-            let raised = parts.marks.raise_epoch(coupon, epoch, highest).await?;
-            let raised = raised.ok_or(NotReopened::Overtaken)?;
-            // Above the state's own too: a database may have been put back to an earlier day.
-            if fenced.is_none_or(|fenced| fenced.epoch < raised.epoch) {
-                break raised;
-            }
-            epoch = raised.epoch;
-        };
-        parts.state.rebuild(&mark, parts.marks.as_ref()).await?;
-        parts.marks.note_identity(coupon, mark.epoch, found).await?;
-        self.books.reopened.fetch_add(1, Ordering::Relaxed);
-        self.books.lost.fetch_add(newly_lost.into(), Ordering::Relaxed);
-        let why = flaw.map_or_else(|| "another copy of the state".to_owned(), |flaw| flaw.to_string());
-        if newly_lost == 0 {
-            tracing::warn!(%coupon, epoch = mark.epoch, why, "a coupon was taken anew from the store");
-        } else {
-            let positions = lost_positions(parts.marks.as_ref(), &mark, MAX_NAMED_RANGES).await?;
-            tracing::error!(
-                %coupon,
-                epoch = mark.epoch,
-                why,
-                lost = newly_lost,
-                positions = %Ranges(&positions),
-                "a coupon was taken anew from the store, without issues that were lost with the ledger's state"
-            );
-        }
-        Ok(())
-    }
-}
-
-/// The positions of a coupon that belong to nobody because they were lost: of each range the first and the last, at most
-/// so many ranges.
-pub async fn lost_positions(
-    marks: &dyn LedgerMarks,
-    mark: &LedgerMark,
-    limit: usize,
-) -> Result<Vec<(u32, u32)>, StoreError> {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    if mark.lost == 0 {
-        return Ok(ranges);
-    }
-    let (mut after, mut left) = (0_u32, mark.lost);
-    while left > 0 && ranges.len() < limit {
-        let page = marks.records(mark.coupon.id, after, MAX_PAGE).await?;
-        let positions: Vec<u32> = page.iter().map(|one| one.grant.position.get()).collect();
-        // What is missing behind the last one was lost too, as far as it was lost at all.
-        let end = after.saturating_add(left).saturating_add(1);
-        let ends = positions.is_empty().then_some(end);
-        for position in positions.into_iter().chain(ends) {
-            let gap = (position - after - 1).min(left);
-            if gap > 0 && ranges.len() < limit {
-                ranges.push((after + 1, after + gap));
-                left -= gap;
-            }
-            after = position;
-        }
-        if ends.is_some() {
-            break;
-        }
-    }
-    Ok(ranges)
-}
-
-/// Ranges as people write them.
-struct Ranges<'r>(&'r [(u32, u32)]);
-
-impl fmt::Display for Ranges<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (first, last)) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            if first == last {
-                write!(f, "{comma}{first}")?;
-            } else {
-                write!(f, "{comma}{first}-{last}")?;
-            }
-        }
-        Ok(())
     }
 }

@@ -39,3 +39,5 @@ pub const MAX_LOCK_NAME_BYTES: usize = 200;
 pub const MAX_BUILD_USERS: usize = 1_000;
 /// Most entries of a stream that are brought to the store at once while a coupon is taken anew.
 pub const MAX_DRAINED: usize = 64;
+/// About how many users one step of a scan returns.
+pub const MAX_SCANNED: usize = 1_000;

@@ -3,18 +3,19 @@
 use crate::engine::Engine;
 use crate::error::RedisTrouble;
 use crate::ledger::RedisLedger;
-use crate::limits::MAX_DRAINED;
+use crate::limits::{MAX_DRAINED, MAX_SCANNED};
+use crate::pack;
 use crate::reopen::ReopenError;
-use crate::reply::{array, optional, pairs, small, text};
+use crate::reply::{Fields, array, bytes, optional, pairs, small, text};
 use crate::streams::{self, Raw};
 use async_trait::async_trait;
 use coupon_app::limits::MAX_PAGE;
 use coupon_app::{
-    Delivery, DeliveryStore, LedgerIdentity, LedgerMark, LedgerMarks, Passage, SeenPosition, SharedState,
-    StateStanding, StoreError,
+    Delivery, DeliveryStore, IssuedRecord, LedgerIdentity, LedgerMark, LedgerMarks, Passage, Record,
+    SeenPosition, SharedState, StateStanding, StoreError,
 };
-use coupon_core::CouponId;
-use std::collections::BTreeSet;
+use coupon_core::{CouponId, UserId};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 impl RedisLedger {
@@ -87,6 +88,23 @@ impl SharedState for RedisLedger {
             .await
     }
 
+    async fn issues(&self, coupon: CouponId) -> Result<Vec<IssuedRecord>, StoreError> {
+        let mut all: HashMap<u32, IssuedRecord> = HashMap::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let from = cursor.clone();
+            let (next, some) = self
+                .in_doubt(async move |engine| engine.some_users(coupon, &from).await)
+                .await?;
+            // A scan may show an element twice.
+            all.extend(some.into_iter().map(|one| (one.grant.position.get(), one)));
+            cursor = next;
+            if cursor == "0" {
+                return Ok(all.into_values().collect());
+            }
+        }
+    }
+
     async fn fence(&self, coupon: CouponId) -> Result<Option<StateStanding>, StoreError> {
         let fenced = RedisLedger::fence(self, coupon).await;
         let fenced = fenced.map_err(RedisTrouble::of_a_store)?;
@@ -128,6 +146,29 @@ impl SharedState for RedisLedger {
 impl Passage for RedisLedger {
     fn name(&self) -> &'static str {
         "stream"
+    }
+
+    async fn carries(&self, coupon: CouponId) -> Result<Vec<IssuedRecord>, StoreError> {
+        let mut all = Vec::new();
+        let mut from = "-".to_owned();
+        loop {
+            let begin = from.clone();
+            let entries = self
+                .in_doubt(async move |engine| engine.entries(coupon, &begin, "+").await)
+                .await?;
+            let Some(last) = entries.last() else {
+                return Ok(all);
+            };
+            from = format!("({}", last.id);
+            let readable = entries
+                .iter()
+                .filter_map(|raw| streams::delivery(coupon, raw).ok());
+            for record in readable.flat_map(|delivery| delivery.records) {
+                if let Record::Issued(issued) = record {
+                    all.push(issued);
+                }
+            }
+        }
     }
 
     async fn drain(&self, coupon: CouponId, store: &dyn DeliveryStore) -> Result<u32, StoreError> {
@@ -182,6 +223,35 @@ impl Engine {
             last_position: small(issued)?,
             fenced: fenced.is_some_and(|fenced| fenced == "1"),
         }))
+    }
+
+    /// Some of a coupon's users, from a cursor, and the next cursor.
+    async fn some_users(
+        &self,
+        coupon: CouponId,
+        cursor: &str,
+    ) -> Result<(String, Vec<IssuedRecord>), RedisTrouble> {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(self.keys.users(coupon))
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(MAX_SCANNED);
+        let mut fields = Fields::of(self.link.send_in_doubt(&scan).await?)?;
+        let next = fields.text()?;
+        let user = |(user, held)| {
+            let user = UserId::parse(text(user)?);
+            let user = user.map_err(|_refused| RedisTrouble::Nonsense("a member is no user"))?;
+            let held = pack::held(&bytes(held)?).map_err(|it| RedisTrouble::Nonsense(it.0))?;
+            Ok(IssuedRecord {
+                coupon,
+                user,
+                grant: held.grant,
+                key: held.key,
+            })
+        };
+        let found: Result<Vec<IssuedRecord>, RedisTrouble> =
+            pairs(fields.value()?)?.into_iter().map(user).collect();
+        Ok((next, found?))
     }
 
     /// The id of the last entry that a stream ever had, and its position; `None` when there is no stream.

@@ -3,3 +3,4 @@
 pub(crate) mod coupons;
 pub(crate) mod issued_coupons;
 pub(crate) mod keys;
+pub(crate) mod reconciliation;

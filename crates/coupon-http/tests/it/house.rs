@@ -124,6 +124,11 @@ impl House {
         let redeemer = Arc::new(runtime.block_on(redeemer).unwrap());
         let parts = HallParts {
             redeemer,
+            reconciliation: Arc::new(coupon_app::LookReconciliation::new(
+                ledgers.lanes(),
+                Arc::clone(&board),
+                Arc::new(store.clone()),
+            )),
             keys: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

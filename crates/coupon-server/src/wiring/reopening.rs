@@ -1,11 +1,11 @@
 //! This server's part in taking the state of `redis-script` anew when Redis may have lost it.
 
 use anyhow::Context as _;
-use coupon_app::{Passage, ServerId};
+use coupon_app::{Passage, Reconciliation, ServerId};
 use coupon_core::Strategy;
-use coupon_worker::{Reopener, ReopenerBooks, ReopenerParts, stop};
+use coupon_worker::{Reopener, ReopenerBooks, ReopenerParts, SharedReconciliation, stop};
 use ledger_redis::RedisLedger;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store_mysql::MysqlStore;
 use tokio::runtime::Handle;
@@ -19,7 +19,9 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A reopener at work.
 pub(crate) struct Reopening {
-    pub(crate) books: Arc<ReopenerBooks>,
+    books: Arc<ReopenerBooks>,
+    ledger: Arc<RedisLedger>,
+    passages: Vec<Arc<dyn Passage>>,
     bell: watch::Sender<bool>,
     keeping: JoinHandle<()>,
 }
@@ -42,7 +44,7 @@ impl Reopening {
             roll_call: Arc::clone(store) as _,
             marks: Arc::clone(store) as _,
             deliveries: Arc::clone(store) as _,
-            passages,
+            passages: passages.clone(),
             server: ServerId(server),
             despite_loss,
         });
@@ -56,7 +58,31 @@ impl Reopening {
             .await
             .context("comparing Redis with the database ended badly")?;
         let keeping = handle.spawn(reopener.keep(told));
-        Ok(Self { books, bell, keeping })
+        Ok(Self {
+            books,
+            ledger: Arc::clone(ledger),
+            passages,
+            bell,
+            keeping,
+        })
+    }
+
+    /// Compares what the script decides with the store; `others` compares the rest.
+    pub(super) fn reconciliation(
+        &self,
+        store: &Arc<MysqlStore>,
+        others: Arc<dyn Reconciliation>,
+    ) -> Arc<dyn Reconciliation> {
+        Arc::new(SharedReconciliation {
+            state: Arc::clone(&self.ledger) as _,
+            strategy: Strategy::RedisScript,
+            passages: self.passages.clone(),
+            marks: Arc::clone(store) as _,
+            deliveries: Arc::clone(store) as _,
+            reopener: Arc::clone(&self.books),
+            others,
+            found: Mutex::default(),
+        })
     }
 
     /// Says goodbye to the other servers, so that they need not wait for this one.

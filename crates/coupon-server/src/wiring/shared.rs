@@ -9,8 +9,8 @@ use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
-    Board, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers, Offer,
-    Redeemer,
+    Board, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers,
+    LookReconciliation, Offer, Reconciliation, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
@@ -119,14 +119,21 @@ impl Together {
             Arc::clone(&board),
             Arc::clone(&clock),
         );
+        let ledgers = Arc::new(ledgers);
+        let looks = LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);
+        let mut reconciliation: Arc<dyn Reconciliation> = Arc::new(looks);
+        if let Some(reopening) = &reopening {
+            reconciliation = reopening.reconciliation(&store, reconciliation);
+        }
         let house = House {
             clock,
             board,
             store: Arc::clone(&store) as _,
             key_store: store,
             codes,
-            ledgers: Arc::new(ledgers),
+            ledgers,
             redeemer: Arc::new(redeemer.await?),
+            reconciliation,
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,
