@@ -4,7 +4,9 @@
 mod sale;
 
 use crate::fleet::{Fleet, wait_for};
-use coupon_testkit::{FaultProxy, Loss as Lost, Redis, RedisOptions, Sql, SqlEngine, SqlOptions, or_skip};
+use coupon_testkit::{
+    Direction, FaultProxy, Loss as Lost, Redis, RedisOptions, Sql, SqlEngine, SqlOptions, or_skip,
+};
 use rustix::process::Signal;
 use sale::{Loss, Sale};
 use serde_json::{Value, json};
@@ -56,9 +58,15 @@ fn a_killed_worker_takes_nothing_with_it() {
 fn a_killed_redis_that_kept_its_file_has_lost_nothing() {
     for ack in ["ledger", "store"] {
         goes_wrong(&script(ack), Loss::Nothing, |sale| {
+            // So that something is on its way when it happens.
+            sale.kill_worker(0);
+            sale.kill_worker(1);
+            sale.until_won(BEFORE + 20);
             sale.fleet.redis.kill9();
             sale.until_felt(3);
             sale.fleet.redis.restart().unwrap();
+            sale.start_worker(0);
+            sale.start_worker(1);
         });
     }
 }
@@ -88,10 +96,24 @@ fn what_is_lost_with_a_flush_is_counted_and_never_used_again() {
 
 #[test]
 fn nothing_that_waited_for_the_store_is_lost_with_redis() {
-    goes_wrong(&script("store"), Loss::Counted, |sale| {
+    goes_wrong(&script("store"), Loss::Unanswered, |sale| {
         sale.fleet.redis.command(&["FLUSHALL"]).unwrap();
         sale.until_won(2 * BEFORE);
         sale.fleet.redis.restart_empty().unwrap();
+    });
+}
+
+#[test]
+fn whoever_dies_while_it_reopens_a_coupon_is_followed_by_another() {
+    goes_wrong(&script("ledger"), Loss::Counted, |sale| {
+        // While this one sleeps, whoever leads waits for it.
+        sale.servers[1].as_ref().unwrap().signal(Signal::STOP);
+        sale.fleet.redis.command(&["FLUSHALL"]).unwrap();
+        let leader = sale.servers[0].as_ref().unwrap();
+        leader.logs("is compared with the store");
+        sale.kill_server(0);
+        sale.servers[1].as_ref().unwrap().signal(Signal::CONT);
+        sale.start_server(0);
     });
 }
 
@@ -122,7 +144,7 @@ fn a_full_memory_refuses_until_there_is_room() {
 
 /// A sale in which everybody reaches Redis through a proxy, and a replica takes its place that has not heard of the
 /// last issues.
-fn a_lagging_replica_is_promoted(ack: &str) {
+fn a_lagging_replica_is_promoted(ack: &str, loss: Loss) {
     let Some(fleet) = Fleet::open() else { return };
     let Some(replica) = or_skip(Redis::start(&RedisOptions::durable())) else {
         return;
@@ -152,17 +174,17 @@ fn a_lagging_replica_is_promoted(ack: &str) {
     sale.until_won(BEFORE + 20);
     proxy.retarget(replica.port());
     proxy.cut();
-    sale.finish(Loss::Counted);
+    sale.finish(loss);
 }
 
 #[test]
 fn a_promoted_replica_that_lagged_is_brought_up_to_the_store() {
-    a_lagging_replica_is_promoted("ledger");
+    a_lagging_replica_is_promoted("ledger", Loss::Counted);
 }
 
 #[test]
 fn a_promoted_replica_that_lagged_costs_nothing_that_waited_for_the_store() {
-    a_lagging_replica_is_promoted("store");
+    a_lagging_replica_is_promoted("store", Loss::Unanswered);
 }
 
 #[test]
@@ -205,6 +227,39 @@ fn a_lock_holder_that_sleeps_past_its_lease_writes_nothing_late() {
         sleeper.signal(Signal::CONT);
     }
     sale.finish(Loss::Nothing);
+}
+
+#[test]
+fn a_lock_is_renewed_by_its_owner_while_a_batch_takes_long() {
+    let Some(fleet) = Fleet::open() else { return };
+    let Some(database) = or_skip(Sql::shared(SqlEngine::MariaDb)) else {
+        return;
+    };
+    let proxy = FaultProxy::to(database.port()).unwrap();
+    let url = fleet.database.url_by_port(proxy.port());
+    let server = fleet.serve_at(&url, fleet.redis.port(), &["--set", "redis.lock_lease_ms=500"]);
+    let caller = crate::fleet::admin(&server);
+    let coupon = crate::fleet::publish(&caller, 5, &under("redis-lock"));
+    proxy.stall(Direction::ToServer);
+    let asking = {
+        let (caller, coupon) = (caller.clone(), coupon.clone());
+        std::thread::spawn(move || caller.issue(&coupon, "alice"))
+    };
+    let lock = format!("firstcome:lock:coupon:{}", coupon.rsplit('/').next().unwrap());
+    let ask = |what: &str| fleet.redis.command(&[what, &lock]).unwrap().text();
+    let left_ms = || ask("PTTL").parse::<i64>().unwrap();
+    let mut least = wait_for(|| Some(left_ms()).filter(|left| *left > 0));
+    let mut renewals = 0;
+    // A lease that has more time left than it had has been renewed.
+    wait_for(|| {
+        let left = left_ms();
+        renewals += i32::from(left > least);
+        least = left;
+        (renewals >= 6).then_some(())
+    });
+    proxy.mend();
+    assert_eq!(asking.join().unwrap().0, reqwest::StatusCode::CREATED);
+    wait_for(|| (ask("EXISTS") == "0").then_some(()));
 }
 
 #[test]

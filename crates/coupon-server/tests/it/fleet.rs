@@ -108,7 +108,7 @@ impl Fleet {
 }
 
 /// Waits until it is there.
-pub(crate) fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let until = std::time::Instant::now() + crate::harness::PATIENCE;
     loop {
         if let Some(found) = look() {

@@ -16,6 +16,7 @@ mod fleet;
 mod harness;
 mod log;
 mod many_servers;
+mod reconciliation;
 mod redemptions;
 mod shutdown;
 mod start;

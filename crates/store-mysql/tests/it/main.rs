@@ -11,6 +11,7 @@ mod faults;
 mod fences;
 mod outside;
 mod rig;
+mod roll_call;
 mod servers;
 mod settings;
 mod tables;

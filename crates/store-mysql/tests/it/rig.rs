@@ -49,6 +49,7 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "command_tokens",
         "ledger_sessions",
         "api_keys",
+        "ledger_servers",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }

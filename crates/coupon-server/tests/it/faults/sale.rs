@@ -65,8 +65,10 @@ struct Desk {
 /// What may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// Nothing that was answered.
+    /// Nothing at all.
     Nothing,
+    /// Nothing that was answered; positions that nobody was told may be counted as lost.
+    Unanswered,
     /// What the store did not have yet; it must be counted and named.
     Counted,
 }
@@ -214,6 +216,7 @@ impl Sale {
             gone <= lost,
             "I3: {gone} answered ones are gone, {lost} were counted"
         );
+        self.names_what_was_lost(&positions, lost);
         self.in_order(&told);
         // I9: ledger and store agree, and nothing is pending.
         let (caller, path) = (self.caller(), format!("/v1/admin/coupons/{id}/stats"));
@@ -241,6 +244,25 @@ impl Sale {
         }
         self.stop();
         self
+    }
+
+    /// The positions that are missing are the ones that the reconciliation names, and everything else agrees.
+    fn names_what_was_lost(&self, positions: &BTreeSet<u64>, lost: u64) {
+        let (status, compared) = self.caller().ask(Method::GET, "/v1/admin/reconciliation", None);
+        assert_eq!(status, StatusCode::OK, "{compared}");
+        let one = &compared["data"][0];
+        assert_eq!(
+            (&one["sound"], &one["lost"]),
+            (&json!(true), &json!(lost)),
+            "I9: {one}"
+        );
+        assert_eq!(one["ledger"], one["store"], "I9: {one}");
+        let mut named = BTreeSet::new();
+        for range in one["lostPositions"].as_array().unwrap() {
+            named.extend(range["first"].as_u64().unwrap()..=range["last"].as_u64().unwrap());
+        }
+        let gaps = (1..=positions.last().copied().unwrap()).filter(|one| !positions.contains(one));
+        assert_eq!(named, gaps.collect(), "lost positions are named");
     }
 
     /// I6: whose answer had left before another asked has the smaller position. By time of asking, against the largest
