@@ -15,6 +15,7 @@ mod page;
 mod present;
 mod problem;
 mod ready;
+mod reconciliation;
 mod redemption;
 mod time;
 mod webhook;
@@ -31,6 +32,10 @@ pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
 pub use page::{AdminCouponPage, ApiKeyPage, IssuedCouponPage};
 pub use problem::{FieldError, Problem};
 pub use ready::{CheckResult, Liveness, Readiness};
+pub use reconciliation::{
+    CouponReconciliation, DifferenceKind, HeldSum, PositionRange, ReconciliationDifference,
+    ReconciliationPage,
+};
 pub use redemption::{
     CancelBody, HistoryEntry, HistoryPage, Quote, QuoteBody, RedeemBody, Redemption, Step, StepBy,
 };

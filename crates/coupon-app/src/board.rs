@@ -28,6 +28,7 @@ struct Post {
     coupon: RwLock<Arc<Coupon>>,
     issued: AtomicU32,
     stored: AtomicU32,
+    lost: AtomicU32,
     first_issued_at: AtomicI64,
     last_issued_at: AtomicI64,
 }
@@ -37,14 +38,23 @@ struct Post {
 pub struct Posted {
     /// The coupon at its last revision.
     pub coupon: Arc<Coupon>,
-    /// How many are issued.
+    /// How many are issued: the last position.
     pub issued: u32,
     /// How many of these the store has.
     pub stored: u32,
+    /// How many positions up to the last belong to nobody, because the ledger's state was lost with them.
+    pub lost: u32,
     /// When the first was issued.
     pub first_issued_at: Option<Timestamp>,
     /// When the last was issued.
     pub last_issued_at: Option<Timestamp>,
+}
+
+impl Posted {
+    /// How many issued coupons exist; that is what the quantity limits.
+    pub fn existing(&self) -> u32 {
+        self.issued.saturating_sub(self.lost)
+    }
 }
 
 impl Board {
@@ -63,6 +73,7 @@ impl Board {
             coupon: RwLock::new(Arc::clone(coupon)),
             issued: AtomicU32::new(0),
             stored: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
             first_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
             last_issued_at: AtomicI64::new(Timestamp::MIN.as_micros()),
         };
@@ -90,6 +101,13 @@ impl Board {
             post.last_issued_at
                 .fetch_max(last_issued_at.as_micros(), Ordering::Relaxed);
             post.issued.fetch_max(issued, Ordering::Release);
+        }
+    }
+
+    /// Posts that so many positions belong to nobody.
+    pub fn post_lost(&self, coupon: CouponId, lost: u32) {
+        if let Some(post) = self.post(coupon) {
+            post.lost.fetch_max(lost, Ordering::Release);
         }
     }
 
@@ -139,7 +157,7 @@ impl Board {
             let closes_at = window.closes_at();
             let ended_at = coupon.closed_at.map_or(closes_at, |it| it.min(closes_at));
             let over = ended_at.saturating_add(SETTLING) < now
-                || coupon.terms.quantity.remaining(posted.issued) == Some(0);
+                || coupon.terms.quantity.remaining(posted.existing()) == Some(0);
             let ahead = now.saturating_add(SETTLING) < window.opens_at() && posted.issued == 0;
             posted.stored < posted.issued || !(over || ahead || coupon.deleted)
         };
@@ -221,6 +239,7 @@ impl Post {
             coupon: Arc::clone(&self.coupon.read().unwrap_or_else(PoisonError::into_inner)),
             issued,
             stored,
+            lost: self.lost.load(Ordering::Acquire),
             first_issued_at: time(&self.first_issued_at),
             last_issued_at: time(&self.last_issued_at),
         }

@@ -3,7 +3,7 @@
 //! The embedded ledger has one outbox in one order, and [`crate::RecordStore`] takes it in by number. A stream has many
 //! readers, and every entry may come more than once and in any order; the store takes it in by what it says.
 
-use crate::{IssuedRecord, Record, StoreError};
+use crate::{IssuedRecord, Record, RevisedRecord, StoreError};
 use async_trait::async_trait;
 use coupon_core::{Coupon, CouponId};
 
@@ -148,6 +148,9 @@ pub struct LedgerMark {
     pub highest: u32,
     /// How many exist.
     pub issued: u32,
+    /// How many positions belonged to nobody when the present epoch began: they were lost with the state of an earlier
+    /// one, and nobody will ever have them.
+    pub lost: u32,
 }
 
 /// What tells a shared ledger that lost its memory from one that did not, and from what it is built again.
@@ -158,6 +161,12 @@ pub struct LedgerMark {
 pub trait LedgerMarks: Send + Sync + 'static {
     /// The mark of a coupon; `None` when the store does not know it.
     async fn mark(&self, coupon: CouponId) -> Result<Option<LedgerMark>, StoreError>;
+
+    /// The marks of coupons after this one, in order of id, deleted ones too, at most `limit`.
+    async fn marks(&self, after: Option<CouponId>, limit: usize) -> Result<Vec<LedgerMark>, StoreError>;
+
+    /// The commands to a coupon whose tokens are kept, oldest first: each with the revision that it made.
+    async fn commands(&self, coupon: CouponId) -> Result<Vec<RevisedRecord>, StoreError>;
 
     /// Notes where the state of the present epoch lives, if the epoch is still this one. Says whether it was.
     async fn note_identity(

@@ -159,7 +159,7 @@ impl Desk {
         match lane.look(Look::Coupon(id)).await {
             Ok(Seen::Coupon(Some((coupon, issued)))) => Some(Posted {
                 coupon,
-                issued: posted.issued.max(issued),
+                issued: posted.issued.max(issued.saturating_add(posted.lost)),
                 ..posted
             }),
             Ok(Seen::Coupon(None)) => None,
@@ -280,7 +280,7 @@ impl Desk {
             return Ok(None);
         };
         let stored = self.store.tally(coupon, self.now()).await?;
-        let issued = stored.issued.max(u64::from(posted.issued));
+        let issued = stored.issued.max(u64::from(posted.existing()));
         Ok(Some(Tally {
             posted,
             issued,

@@ -12,6 +12,8 @@
 //! * [`Channel`] brings a [`Notification`] to whom it concerns.
 //! * [`Contacts`] says how a person is reached; [`ContactStore`] keeps what we were told.
 //! * [`WebhookStore`] keeps the shop's endpoints; [`WebhookPost`] reaches one out of turn.
+//! * [`SharedState`], [`Passage`] and [`RollCall`] are how the state of such a ledger is taken anew after a loss.
+//! * [`Reconciliation`] compares ledger and store, and mends.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -43,8 +45,10 @@ pub mod memory;
 mod notification;
 mod on_record;
 mod outbox;
+mod reconciliation;
 mod redeemer;
 mod redemption;
+mod reopening;
 mod store;
 mod webhook;
 
@@ -77,8 +81,15 @@ pub use notification::{
 };
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
+pub use reconciliation::{
+    Difference, Holding, LookReconciliation, Readings, Reconciled, Reconciliation, ReconciliationFigures,
+    Sum, compare,
+};
 pub use redeemer::{Quote, Redeemer, RedeemerError};
 pub use redemption::{Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
+pub use reopening::{
+    Flaw, Passage, Roll, RollCall, SeenPosition, ServerId, SharedState, StateStanding, flaw,
+};
 pub use store::{
     Applied, CouponStore, KeyStore, RecordStore, Restore, StoreTally, WalletCursor, WalletFilter,
 };

@@ -47,3 +47,10 @@ pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
 pub const MAX_WEBHOOKS: usize = MAX_RECIPIENTS;
 /// Most characters of what an administrator writes down about a webhook.
 pub const MAX_WEBHOOK_DESCRIPTION_CHARS: usize = 200;
+/// How often a server that shares a ledger says that it lives, and looks whether it is called.
+pub const ATTEND_EVERY: Duration = Duration::from_millis(250);
+/// After how long without a word a server is taken to be dead, and not waited for. Longer keeps coupons closed after a
+/// server was killed; shorter may go on without one that is merely slow, and then nobody knows what it has told.
+pub const ATTENDS_WITHIN: Duration = Duration::from_secs(3);
+/// Most differences of one coupon that a reconciliation names.
+pub const MAX_DIFFERENCES: usize = 1_000;

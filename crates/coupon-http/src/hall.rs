@@ -8,7 +8,9 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, ContactStore, KeyStore, Ledgers, Redeemer, StoreError, WebhookPost, WebhookStore};
+use coupon_app::{
+    Clock, ContactStore, KeyStore, Ledgers, Reconciliation, Redeemer, StoreError, WebhookPost, WebhookStore,
+};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -28,6 +30,8 @@ pub struct HallParts {
     pub webhooks: Webhooks,
     /// How people are reached, as the shop tells us.
     pub contacts: Arc<dyn ContactStore>,
+    /// Whether ledger and store agree.
+    pub reconciliation: Arc<dyn Reconciliation>,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -90,6 +94,7 @@ pub struct Hall {
     pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) webhooks: Webhooks,
     pub(crate) contacts: Arc<dyn ContactStore>,
+    pub(crate) reconciliation: Arc<dyn Reconciliation>,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -152,6 +157,7 @@ impl Hall {
             redeemer: parts.redeemer,
             webhooks: parts.webhooks,
             contacts: parts.contacts,
+            reconciliation: parts.reconciliation,
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),

@@ -263,6 +263,27 @@ impl Scrape {
             "store_failures",
             "Failed attempts to write to the store.",
             read(&lag.failures),
+        )?;
+        let figures = self.hall.reconciliation.figures();
+        page.gauge(
+            "reconciliation_differences",
+            "Differences between ledger and store, by the last comparison of each coupon.",
+            signed(figures.differences),
+        )?;
+        page.counter(
+            "ledger_reopened_coupons",
+            "Coupons whose state was taken anew from the store.",
+            figures.reopened,
+        )?;
+        page.counter(
+            "ledger_lost_positions",
+            "Positions that were lost with the states of these.",
+            figures.lost,
+        )?;
+        page.counter(
+            "ledger_reopening_failures",
+            "Failed attempts to take a coupon's state anew.",
+            figures.failed,
         )
     }
 
@@ -280,7 +301,7 @@ impl Scrape {
         page.gauges(
             "coupon_issued",
             "Issued, of the newest coupons.",
-            rows(|posted| Some(i64::from(posted.issued))),
+            rows(|posted| Some(i64::from(posted.existing()))),
         )?;
         page.gauges(
             "coupon_remaining",
@@ -290,7 +311,7 @@ impl Scrape {
                     .coupon
                     .terms
                     .quantity
-                    .remaining(posted.issued)
+                    .remaining(posted.existing())
                     .map(i64::from)
             }),
         )?;
@@ -298,6 +319,11 @@ impl Scrape {
             "coupon_pending",
             "Issued and not yet in the store, of the newest coupons.",
             rows(|posted| Some(i64::from(posted.issued.saturating_sub(posted.stored)))),
+        )?;
+        page.gauges(
+            "coupon_lost_positions",
+            "Positions that were lost with the ledger's state and belong to nobody, of the newest coupons.",
+            rows(|posted| Some(i64::from(posted.lost))),
         )
     }
 }

@@ -6,7 +6,9 @@
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
-use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys, webhooks};
+use crate::v1::admin::{
+    coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys, reconciliation, webhooks,
+};
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -110,6 +112,8 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         ))
         .routes(routes!(webhooks::rotate::rotate_webhook_secret))
         .routes(routes!(webhooks::ping::ping_webhook))
+        .routes(routes!(reconciliation::list::list_reconciliation))
+        .routes(routes!(reconciliation::repair::repair_reconciliation))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

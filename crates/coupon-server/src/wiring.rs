@@ -3,7 +3,7 @@
 mod channels;
 mod embedded;
 mod lock_turns;
-mod redis_watch;
+mod reopening;
 mod shared;
 
 pub(crate) use channels::Channels;
@@ -14,7 +14,8 @@ use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
 use coupon_app::{
-    Board, Clock, CodeKey, ContactStore, CouponStore, Desk, KeyStore, Ledgers, Redeemer, WebhookStore,
+    Board, Clock, CodeKey, ContactStore, CouponStore, Desk, KeyStore, Ledgers, Reconciliation, Redeemer,
+    WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::{HallParts, Webhooks};
@@ -32,6 +33,7 @@ pub(crate) struct House {
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    pub(crate) reconciliation: Arc<dyn Reconciliation>,
     /// What new coupons may have as their strategy; the first is the default.
     pub(crate) strategies: Vec<Strategy>,
     /// What new coupons may have as their level of acknowledgement.
@@ -74,6 +76,7 @@ impl House {
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
             contacts: Arc::clone(&self.contacts),
+            reconciliation: Arc::clone(&self.reconciliation),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall,

@@ -30,3 +30,17 @@ pub(crate) const TO_STORE_BUCKETS_US: [i64; 12] = [
     30_000_000,
     300_000_000,
 ];
+/// How long a server leads without saying so again: how long coupons stay closed when it dies.
+pub(crate) const LEAD_FOR: Duration = Duration::from_secs(2);
+/// How often a leader looks whether every server has answered.
+pub(crate) const ROLL_PAUSE: Duration = Duration::from_millis(50);
+/// How soon a coupon that could not be taken anew is tried again; it doubles.
+pub(crate) const FIRST_REOPENING_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause before it is tried again. Each try closes the other coupons for a moment.
+pub(crate) const LONGEST_REOPENING_PAUSE: Duration = Duration::from_secs(30);
+/// Most ranges of lost positions that one log line names.
+pub(crate) const MAX_NAMED_RANGES: usize = 20;
+/// How long mending waits until the servers have held still and one of them has taken the coupons anew.
+pub(crate) const REPAIRED_WITHIN: Duration = Duration::from_secs(30);
+/// Most ranges of lost positions that a reconciliation names.
+pub(crate) const MAX_LOST_RANGES: usize = 1_000;

@@ -221,11 +221,14 @@ impl Engine {
             .into_iter()
             .chain(args.iter().copied())
             .collect();
+        let closings = self.memory.closings();
         let mut fields = Fields::of(self.call(&self.scripts.apply, keys, &all).await?)?;
         match fields.text()?.as_str() {
             "ok" => {
                 let head = Head::read(&mut fields)?;
-                self.memory.note(coupon, &head);
+                if !self.memory.note(coupon, &head, closings) {
+                    return Err(RedisTrouble::ClosedMeanwhile);
+                }
                 Ok(Said::Standing(Box::new(head), fields))
             }
             "changed" => Ok(Said::Changed),

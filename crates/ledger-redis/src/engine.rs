@@ -10,8 +10,9 @@ use crate::reply::Fields;
 use crate::scripts::{Script, Scripts};
 use coupon_app::{Board, CouponIds, FactsOfRecord};
 use coupon_core::{CouponId, Timestamp};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often a coupon is asked again because the store knew of a later epoch.
 const MAX_EPOCH_TRIES: usize = 3;
@@ -25,6 +26,8 @@ pub(crate) struct Engine {
     pub(crate) ids: Arc<dyn CouponIds>,
     pub(crate) record: Option<Arc<dyn FactsOfRecord>>,
     pub(crate) closed: AtomicBool,
+    /// Coupons whose state was found to be in doubt.
+    doubted: Mutex<BTreeSet<CouponId>>,
 }
 
 /// What a script says of a coupon.
@@ -62,7 +65,22 @@ impl Engine {
             ids,
             record,
             closed: AtomicBool::new(false),
+            doubted: Mutex::default(),
         }
+    }
+
+    /// The coupons that were found to be in doubt since this was last asked.
+    pub(crate) fn take_doubted(&self) -> Vec<CouponId> {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *doubted).into_iter().collect()
+    }
+
+    fn doubt(&self, coupon: CouponId, doubt: Doubt) -> RedisTrouble {
+        self.doubted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(coupon);
+        doubt.into()
     }
 
     /// One call, with whatever tests add to it.
@@ -118,14 +136,17 @@ impl Engine {
                 .map(String::as_bytes)
                 .chain(args.iter().copied())
                 .collect();
+            let closings = self.memory.closings();
             let mut fields = Fields::of(self.call(script, keys, &all).await?)?;
             match fields.text()?.as_str() {
                 "ok" => {
                     let head = Head::read(&mut fields)?;
-                    self.memory.note(coupon, &head);
+                    if !self.memory.note(coupon, &head, closings) {
+                        return Err(RedisTrouble::ClosedMeanwhile);
+                    }
                     return Ok(Said::Standing(Box::new(head), fields));
                 }
-                "missing" if known.exists => return Err(Doubt::Lost(coupon).into()),
+                "missing" if known.exists => return Err(self.doubt(coupon, Doubt::Lost(coupon))),
                 "missing" => return Ok(Said::Missing),
                 "deleted" => return Ok(Said::Deleted),
                 "retired" => return Ok(Said::Retired(instant(&fields.text()?)?)),
@@ -136,14 +157,14 @@ impl Engine {
                     let adopted = tries < MAX_EPOCH_TRIES && self.adopt(coupon, found, known).await?;
                     if !adopted {
                         let known = known.epoch;
-                        return Err(Doubt::Epoch { coupon, found, known }.into());
+                        return Err(self.doubt(coupon, Doubt::Epoch { coupon, found, known }));
                     }
                 }
-                "fenced" => return Err(Doubt::Fenced(coupon).into()),
+                "fenced" => return Err(self.doubt(coupon, Doubt::Fenced(coupon))),
                 "behind" => {
                     let (_, found) = (fields.small()?, fields.small()?);
                     let seen = known.seen;
-                    return Err(Doubt::Behind { coupon, found, seen }.into());
+                    return Err(self.doubt(coupon, Doubt::Behind { coupon, found, seen }));
                 }
                 _ => return Err(RedisTrouble::Nonsense("no script says this")),
             }
@@ -182,10 +203,11 @@ impl Engine {
         use futures_util::{StreamExt, TryStreamExt};
         let mut members = redis::cmd("SMEMBERS");
         members.arg(self.keys.coupons());
-        let mut ids = Vec::new();
+        // Also what Redis may have forgotten: so a loss is found out before anybody asks.
+        let mut ids: BTreeSet<CouponId> = self.memory.ids().into_iter().collect();
         for id in crate::reply::array(self.link.send(&members).await?)? {
             let id = CouponId::new(crate::reply::small(id)?);
-            ids.push(id.map_err(|_refused| RedisTrouble::Nonsense("the index names no coupon"))?);
+            ids.insert(id.map_err(|_refused| RedisTrouble::Nonsense("the index names no coupon"))?);
         }
         let reading = ids.into_iter().map(|id| async move {
             match self.read(id, b"", false).await {

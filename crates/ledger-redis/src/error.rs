@@ -18,6 +18,10 @@ pub enum RedisTrouble {
     /// The reply is none that the script gives.
     #[error("Redis answered something else than was asked: {0}")]
     Nonsense(&'static str),
+    /// The ledger was closed while the call was under way: what it did counts only if it is found to be there when the
+    /// state has been compared with the store.
+    #[error("the coupons were closed while this was decided")]
+    ClosedMeanwhile,
     /// A ledger that may not decide.
     #[error(transparent)]
     Doubt(#[from] Doubt),
@@ -121,7 +125,10 @@ impl RedisTrouble {
 
     /// Whether it may have happened, if it was a write.
     fn may_have_happened(&self) -> bool {
-        matches!(self, Self::Unanswered(_) | Self::Nonsense(_))
+        matches!(
+            self,
+            Self::Unanswered(_) | Self::Nonsense(_) | Self::ClosedMeanwhile
+        )
     }
 
     /// As the answer to something that writes.
@@ -146,6 +153,7 @@ impl RedisTrouble {
             Self::Unreachable(_)
             | Self::Refused(_)
             | Self::Unanswered(_)
+            | Self::ClosedMeanwhile
             | Self::Doubt(_)
             | Self::Overtaken(_) => StoreError::passing(self),
         }

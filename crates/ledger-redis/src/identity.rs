@@ -3,6 +3,8 @@
 use crate::error::RedisTrouble;
 use crate::link::Wire;
 use crate::reply;
+use coupon_app::LedgerIdentity;
+use sha2::{Digest, Sha256};
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +18,32 @@ pub struct NodeIdentity {
 /// Every server that holds data, in the order of their run ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity(pub Vec<NodeIdentity>);
+
+impl Identity {
+    /// The same in as many bytes as the store keeps: of one server its own names, of several a hash of theirs.
+    pub fn fingerprint(&self) -> LedgerIdentity {
+        let one = |name: fn(&NodeIdentity) -> &str| -> Box<str> {
+            if let [node] = self.0.as_slice() {
+                return name(node).into();
+            }
+            let mut all = Sha256::new();
+            for node in &self.0 {
+                all.update(name(node));
+                all.update("\n");
+            }
+            let digest = all.finalize();
+            digest
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into()
+        };
+        LedgerIdentity {
+            run: one(|node| &node.run_id),
+            replication: one(|node| &node.replication_id),
+        }
+    }
+}
 
 /// What was found when a connection was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

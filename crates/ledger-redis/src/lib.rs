@@ -2,7 +2,8 @@
 //! workers bring issues to the store; and a lock that lowers contention.
 //!
 //! * [`RedisLedger`] is the ledger port. It also gives up a coupon's state after the sale ([`RedisLedger::retire`])
-//!   and takes it anew from the store after a loss ([`Reopening`]).
+//!   and takes it anew from the store after a loss ([`Reopening`], and the ports [`coupon_app::SharedState`] and
+//!   [`coupon_app::Passage`]).
 //! * [`RedisDeliveries`] is the source port for workers.
 //! * [`RedisLock`] is the lock port.
 //!
@@ -31,6 +32,7 @@ mod reopen;
 mod reply;
 mod retire;
 mod scripts;
+mod shared_state;
 #[cfg(feature = "sim")]
 mod sim;
 mod streams;

@@ -37,3 +37,7 @@ pub const MAX_WHY_BYTES: usize = 500;
 pub const MAX_LOCK_NAME_BYTES: usize = 200;
 /// Most users that one call brings in while a coupon is built anew.
 pub const MAX_BUILD_USERS: usize = 1_000;
+/// Most entries of a stream that are brought to the store at once while a coupon is taken anew.
+pub const MAX_DRAINED: usize = 64;
+/// About how many users one step of a scan returns.
+pub const MAX_SCANNED: usize = 1_000;

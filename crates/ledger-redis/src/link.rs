@@ -6,6 +6,7 @@ use crate::identity::{self, Identity, Sighting};
 use crate::limits::MAX_CALL_TRIES;
 use crate::options::{RedisOptions, Target};
 use crate::scripts::Script;
+use coupon_app::LedgerIdentity;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -95,12 +96,15 @@ pub(crate) struct Link {
     /// Why the last attempt to connect failed, until one succeeds.
     unreachable: Mutex<Option<String>>,
     sighting: watch::Sender<Option<Sighting>>,
+    /// Whether nothing may be decided because the state is being compared with the store, or has not been.
+    closed: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn new(options: RedisOptions, scripts: Vec<Script>, judges: bool) -> Self {
         let (sighting, _) = watch::channel(None);
         Self {
+            closed: AtomicBool::new(judges && options.begins_closed),
             options,
             scripts,
             judges,
@@ -132,6 +136,33 @@ impl Link {
         });
     }
 
+    /// Nothing may be decided from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Trusts the servers that answer, if they are these, and opens.
+    pub(crate) fn open(&self, expected: &LedgerIdentity) -> bool {
+        let found = self.sighting.borrow().as_ref().map(|it| it.found.clone());
+        let Some(found) = found.filter(|found| found.fingerprint() == *expected) else {
+            return false;
+        };
+        self.accept(found);
+        self.closed.store(false, Ordering::Release);
+        self.is_open()
+    }
+
+    /// Whether the servers that answer are trusted.
+    pub(crate) fn is_open(&self) -> bool {
+        let expected = self.sighting.borrow().as_ref().is_some_and(Sighting::is_expected);
+        expected && !self.closed.load(Ordering::Acquire)
+    }
+
+    /// The servers that answer.
+    pub(crate) fn found(&self) -> Option<Identity> {
+        self.sighting.borrow().as_ref().map(|it| it.found.clone())
+    }
+
     /// Why nothing may be decided, if there is a reason.
     pub(crate) fn trouble(&self) -> Option<String> {
         if let Some(sighting) = self.sighting.borrow().as_ref().filter(|it| !it.is_expected()) {
@@ -139,6 +170,9 @@ impl Link {
                 "Redis is not the one that is expected, so something may be lost: found {}; reconcile, then accept it",
                 sighting.found
             ));
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Some("its state is being compared with the store".to_owned());
         }
         let weak = self.weak.lock().unwrap_or_else(PoisonError::into_inner);
         (!weak.is_empty()).then(|| weak.join("; "))
@@ -403,6 +437,7 @@ fn unreached(trouble: RedisTrouble) -> RedisTrouble {
         other @ (RedisTrouble::Unreachable(_)
         | RedisTrouble::Refused(_)
         | RedisTrouble::Nonsense(_)
+        | RedisTrouble::ClosedMeanwhile
         | RedisTrouble::Doubt(_)
         | RedisTrouble::Overtaken(_)
         | RedisTrouble::Store(_)) => other,

@@ -30,6 +30,8 @@ pub struct RedisOptions {
     pub declared: Vec<Setting>,
     /// The servers as they were when the present epochs began; `None` to take them as they are found first.
     pub expected: Option<Identity>,
+    /// Whether nothing is decided until somebody has compared the state with the store and opened the ledger.
+    pub begins_closed: bool,
     /// What only tests and measurements may change.
     #[cfg(feature = "sim")]
     pub sim: crate::Sim,
@@ -49,6 +51,7 @@ impl RedisOptions {
             refresh_every: Duration::from_millis(500),
             declared: Vec::new(),
             expected: None,
+            begins_closed: false,
             #[cfg(feature = "sim")]
             sim: crate::Sim::default(),
         }

@@ -25,6 +25,7 @@ mod migrations;
 mod quarantine;
 mod query;
 mod redeem;
+mod roll_call;
 mod row;
 mod rows;
 mod script;

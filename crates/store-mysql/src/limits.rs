@@ -39,3 +39,5 @@ pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const MAX_SWEPT: u32 = 20_000;
 /// Most rows of one INSERT that writes steps: orders and keys make them longer than those of issues.
 pub(crate) const MAX_STEP_ROWS: usize = 500;
+/// Most positions that one round trip of an answer to the roll call tells.
+pub(crate) const MAX_SEEN_POSITIONS: usize = 500;

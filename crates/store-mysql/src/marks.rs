@@ -7,29 +7,19 @@ use crate::row;
 use crate::rows;
 use crate::script::Script;
 use crate::store::Reader;
-use coupon_app::{Epoch, IssuedRecord, LedgerIdentity, LedgerMark};
+use coupon_app::{CommandToken, Epoch, IssuedRecord, LedgerIdentity, LedgerMark, RevisedRecord};
 use coupon_core::{CouponId, Held, UserId};
+use sqlx::mysql::MySqlRow;
 use std::collections::HashMap;
 
-fn select(script: &mut Script, coupon: CouponId) {
-    script
-        .statement(
-            "SELECT coupon, epoch, run_id, replication_id, GREATEST(highest_position, position_floor), issued \
-             FROM coupons WHERE id = ",
-        )
-        .number(coupon.get());
+fn select(script: &mut Script) {
+    script.statement(
+        "SELECT coupon, epoch, run_id, replication_id, GREATEST(highest_position, position_floor), issued, \
+             lost FROM coupons WHERE id ",
+    );
 }
 
-pub(crate) async fn mark(reader: &Reader, coupon: CouponId) -> Result<Option<LedgerMark>, Failure> {
-    let script = || {
-        let mut script = Script::new();
-        select(&mut script, coupon);
-        script
-    };
-    let answered = reader.ask_one(script).await?;
-    let Some(found) = answered.rows.first() else {
-        return Ok(None);
-    };
+fn read(found: &MySqlRow) -> Result<LedgerMark, Failure> {
     let identity = match (row::optional_text(found, 2)?, row::optional_text(found, 3)?) {
         (Some(run), Some(replication)) => Some(LedgerIdentity {
             run: run.into(),
@@ -37,13 +27,75 @@ pub(crate) async fn mark(reader: &Reader, coupon: CouponId) -> Result<Option<Led
         }),
         (None, _) | (_, None) => None,
     };
-    Ok(Some(LedgerMark {
+    Ok(LedgerMark {
         coupon: row::coupon(&row::text(found, 0)?)?,
         epoch: row::small(found, 1)?,
         identity,
         highest: row::small(found, 4)?,
         issued: row::small(found, 5)?,
-    }))
+        lost: row::small(found, 6)?,
+    })
+}
+
+pub(crate) async fn mark(reader: &Reader, coupon: CouponId) -> Result<Option<LedgerMark>, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        select(&mut script);
+        script.sql("= ").number(coupon.get());
+        script
+    };
+    let answered = reader.ask_one(script).await?;
+    answered.rows.first().map(read).transpose()
+}
+
+pub(crate) async fn marks(
+    reader: &Reader,
+    after: Option<CouponId>,
+    limit: usize,
+) -> Result<Vec<LedgerMark>, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        select(&mut script);
+        script
+            .sql("> ")
+            .number(after.map_or(0, CouponId::get))
+            .sql(" ORDER BY id LIMIT ")
+            .number(limit_of(limit));
+        script
+    };
+    reader.ask_one(script).await?.rows.iter().map(read).collect()
+}
+
+pub(crate) async fn commands(reader: &Reader, coupon: CouponId) -> Result<Vec<RevisedRecord>, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        script
+            .statement(
+                "SELECT r.coupon, r.issued, r.actor, t.scope, t.payload FROM command_tokens t \
+                 JOIN coupon_revisions r ON r.coupon_id = t.coupon_id AND r.revision = t.revision \
+                 WHERE t.coupon_id = ",
+            )
+            .number(coupon.get())
+            .sql(" ORDER BY t.number");
+        script
+    };
+    let answered = reader.ask_one(script).await?;
+    let sixteen = |bytes: Vec<u8>| -> Result<[u8; 16], Failure> {
+        let sixteen = bytes.try_into();
+        sixteen.map_err(|_| Failure::Damaged("a command's token".to_owned()))
+    };
+    let command = |found| {
+        Ok(RevisedRecord {
+            coupon: row::coupon(&row::text(found, 0)?)?,
+            issued: row::small(found, 1)?,
+            actor: row::text(found, 2)?.into(),
+            token: Some(CommandToken {
+                scope: sixteen(row::bytes(found, 3)?)?,
+                payload: sixteen(row::bytes(found, 4)?)?,
+            }),
+        })
+    };
+    answered.rows.iter().map(command).collect()
 }
 
 pub(crate) async fn note_identity(
@@ -79,8 +131,10 @@ pub(crate) async fn raise_epoch(
     script
         .statement(
             "UPDATE coupons SET epoch = epoch + 1, run_id = NULL, replication_id = NULL, \
-             position_floor = GREATEST(position_floor, highest_position, ",
+             lost = GREATEST(position_floor, highest_position, ",
         )
+        .number(highest)
+        .sql(") - issued, position_floor = GREATEST(position_floor, highest_position, ")
         .number(highest)
         .sql(") WHERE id = ")
         .number(coupon.get())

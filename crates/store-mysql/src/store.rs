@@ -3,12 +3,12 @@
 use crate::connection::{Answered, Connector, ask, pause, within};
 use crate::error::{Failure, OpenError};
 use crate::script::Script;
-use crate::{deliver, ids, keys, limits, marks, migrations, quarantine, query};
+use crate::{deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call};
 use async_trait::async_trait;
 use coupon_app::{
     CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch, FactsOfRecord, IssuedRecord,
-    KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks, OnRecord, Quarantined, StoreError,
-    StoreTally, WalletFilter,
+    KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks, OnRecord, Quarantined, RevisedRecord, Roll,
+    RollCall, SeenPosition, ServerId, StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use sqlx::MySql;
@@ -266,6 +266,16 @@ impl LedgerMarks for MysqlStore {
             .await
     }
 
+    async fn marks(&self, after: Option<CouponId>, limit: usize) -> Result<Vec<LedgerMark>, StoreError> {
+        self.run(move |reader| async move { marks::marks(&reader, after, limit).await })
+            .await
+    }
+
+    async fn commands(&self, coupon: CouponId) -> Result<Vec<RevisedRecord>, StoreError> {
+        self.run(move |reader| async move { marks::commands(&reader, coupon).await })
+            .await
+    }
+
     async fn note_identity(
         &self,
         coupon: CouponId,
@@ -294,6 +304,48 @@ impl LedgerMarks for MysqlStore {
         limit: usize,
     ) -> Result<Vec<IssuedRecord>, StoreError> {
         self.run(|reader| async move { marks::records(&reader, coupon, after, limit).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl RollCall for MysqlStore {
+    async fn attend(&self, server: ServerId, open: bool) -> Result<Roll, StoreError> {
+        self.run(move |reader| async move { roll_call::attend(&reader, server, open).await })
+            .await
+    }
+
+    async fn answer(&self, server: ServerId, call: u64, seen: &[SeenPosition]) -> Result<(), StoreError> {
+        let seen = seen.to_vec();
+        self.run(move |reader| async move { roll_call::answer(&reader, server, call, &seen).await })
+            .await
+    }
+
+    async fn lead(&self, server: ServerId, lease: Duration) -> Result<Option<u64>, StoreError> {
+        self.run(move |reader| async move { roll_call::lead(&reader, server, lease).await })
+            .await
+    }
+
+    async fn unanswered(&self, call: u64) -> Result<u64, StoreError> {
+        self.run(move |reader| async move { roll_call::unanswered(&reader, call).await })
+            .await
+    }
+
+    async fn finish(
+        &self,
+        server: ServerId,
+        call: u64,
+        trusted: Option<&LedgerIdentity>,
+    ) -> Result<bool, StoreError> {
+        let trusted = trusted.cloned();
+        self.run(
+            move |reader| async move { roll_call::finish(&reader, server, call, trusted.as_ref()).await },
+        )
+        .await
+    }
+
+    async fn leave(&self, server: ServerId) -> Result<(), StoreError> {
+        self.run(move |reader| async move { roll_call::leave(&reader, server).await })
             .await
     }
 }

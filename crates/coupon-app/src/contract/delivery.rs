@@ -67,6 +67,7 @@ macro_rules! delivery_contract {
                 an_epoch_is_raised_once
                 positions_of_a_new_epoch_go_on_above_everything_seen
                 an_identity_belongs_to_its_epoch
+                what_a_state_is_built_anew_from_is_handed_out
                 an_unknown_coupon_has_no_mark
             }
             ids {

@@ -27,6 +27,8 @@ struct Shelf {
     epoch: Epoch,
     identity: Option<LedgerIdentity>,
     floor: u32,
+    lost: u32,
+    commands: Vec<RevisedRecord>,
     issued: BTreeMap<Position, IssuedRecord>,
     held: BTreeMap<UserId, Position>,
 }
@@ -56,6 +58,7 @@ impl Shelf {
             identity: self.identity.clone(),
             highest: last.map_or(0, |(position, _)| position.get()).max(self.floor),
             issued: self.count(),
+            lost: self.lost,
         }
     }
 
@@ -116,6 +119,8 @@ impl Shelves {
                 epoch,
                 identity: None,
                 floor: 0,
+                lost: 0,
+                commands: Vec::from_iter(revised.token.map(|_| revised.clone())),
                 issued: BTreeMap::new(),
                 held: BTreeMap::new(),
             };
@@ -129,6 +134,7 @@ impl Shelves {
             return Err(Suspicion::OtherEpoch);
         }
         shelf.coupon = revised.coupon.clone();
+        shelf.commands.extend(revised.token.map(|_| revised.clone()));
         Ok(true)
     }
 
@@ -217,6 +223,18 @@ impl LedgerMarks for MemoryDeliveries {
         Ok(self.shelves().coupons.get(&coupon).map(Shelf::mark))
     }
 
+    async fn marks(&self, after: Option<CouponId>, limit: usize) -> Result<Vec<LedgerMark>, StoreError> {
+        let shelves = self.shelves();
+        let later = shelves.coupons.iter().filter(|(id, _)| Some(**id) > after);
+        Ok(later.take(limit).map(|(_, shelf)| shelf.mark()).collect())
+    }
+
+    async fn commands(&self, coupon: CouponId) -> Result<Vec<RevisedRecord>, StoreError> {
+        let shelves = self.shelves();
+        let found = shelves.coupons.get(&coupon);
+        Ok(found.map_or_else(Vec::new, |shelf| shelf.commands.clone()))
+    }
+
     async fn note_identity(
         &self,
         coupon: CouponId,
@@ -248,7 +266,8 @@ impl LedgerMarks for MemoryDeliveries {
         Ok(shelf.map(|shelf| {
             shelf.epoch += 1;
             shelf.identity = None;
-            shelf.floor = shelf.floor.max(highest);
+            shelf.floor = shelf.mark().highest.max(highest);
+            shelf.lost = shelf.floor - shelf.count();
             shelf.mark()
         }))
     }

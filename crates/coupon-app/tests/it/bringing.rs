@@ -53,7 +53,16 @@ impl LedgerMarks for Shared {
             identity: None,
             highest: 0,
             issued: 0,
+            lost: 0,
         }))
+    }
+
+    async fn marks(&self, _: Option<CouponId>, _: usize) -> Result<Vec<LedgerMark>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn commands(&self, _: CouponId) -> Result<Vec<RevisedRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn note_identity(&self, _: CouponId, _: Epoch, _: &LedgerIdentity) -> Result<bool, StoreError> {

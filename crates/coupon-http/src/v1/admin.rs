@@ -3,4 +3,5 @@
 pub(crate) mod coupons;
 pub(crate) mod issued_coupons;
 pub(crate) mod keys;
+pub(crate) mod reconciliation;
 pub(crate) mod webhooks;

@@ -91,6 +91,8 @@ fn every_path_of_the_interface_that_is_built_is_documented() {
         ("get", "/v1/admin/coupons/{couponId}/issued-coupons.csv"),
         ("post", "/v1/admin/keys"),
         ("get", "/v1/admin/keys"),
+        ("get", "/v1/admin/reconciliation"),
+        ("post", "/v1/admin/reconciliation/repair"),
         ("post", "/v1/admin/keys/{id}/revoke"),
         ("post", "/v1/admin/webhooks"),
         ("get", "/v1/admin/webhooks"),

@@ -134,6 +134,11 @@ impl House {
             },
             redeemer,
             contacts: Arc::new(webhooks.clone()),
+            reconciliation: Arc::new(coupon_app::LookReconciliation::new(
+                ledgers.lanes(),
+                Arc::clone(&board),
+                Arc::new(store.clone()),
+            )),
             keys: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

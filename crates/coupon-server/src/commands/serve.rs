@@ -79,7 +79,11 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
 
 /// One of many servers: nothing is kept here, and workers carry what Redis decides.
 async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Together { engines, house } = Together::open(settings).await?;
+    let Together {
+        engines,
+        house,
+        reopening,
+    } = Together::open(settings).await?;
     let hall = Hall::new(house.hall_parts(settings)?).await?;
     let ear = Ear::open()?;
     let refreshing = Arc::clone(&hall);
@@ -101,6 +105,9 @@ async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
     banner::say_listening(&url)?;
     let farewell = ear.hear();
     let code = lifecycle::end(farewell, &settings.shutdown, running, &house).await;
+    if let Some(reopening) = reopening {
+        reopening.end().await;
+    }
     tracing::info!("stopped");
     Ok(code)
 }

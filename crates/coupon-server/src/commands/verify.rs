@@ -6,7 +6,7 @@ mod over_http;
 use crate::cli::Shared;
 use crate::client::AdminOptions;
 use crate::terminal;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use coupon_core::{Position, Quantity, Timestamp, Witnessed, check_order};
 use coupon_rehearsal::{FinalState, History, Rehearsal, Summary, Verdict, audit, terminal_summary};
@@ -20,7 +20,9 @@ const NO_VERDICT: u8 = 2;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --data-dir a running server is asked, as an administrator would: every coupon's issued coupons are read and
-held against its counts. With --data-dir nothing may be running there: the store's own records, the journal, and both
+held against its counts, and ledger and database against each other. --repair first mends what can be mended: issues that
+only the ledger has are brought to the database, and a ledger's state that lacks something is taken anew from it, also
+where answered issues were lost with it. With --data-dir nothing may be running there: the store's own records, the journal, and both
 against each other are looked at, and nothing is changed.
 
 With --history the record that `firstcome rehearse` kept of every answer is held against it, too.
@@ -30,9 +32,14 @@ Exits with 0 when everything is sound, with 1 when not, and with 2 when it could
 Examples:
   firstcome verify
   firstcome verify --server http://127.0.0.1:8080 --history rehearsal/history.jsonl
+  firstcome verify --repair
   firstcome verify --data-dir ./data
   firstcome verify --data-dir ./data --json")]
 pub(crate) struct Options {
+    /// Mend what can be mended of a running server, then look again
+    #[arg(long)]
+    repair: bool,
+
     /// The history of a rehearsal, to be held against what is there
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
@@ -44,8 +51,11 @@ pub(crate) struct Options {
 pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode> {
     let history = options.history.as_deref();
     let looked = match &shared.data_dir {
+        Some(_) if options.repair => Err(anyhow!(
+            "--repair mends a running server; a data directory is mended by its own start (docs/OPERATIONS.md)"
+        )),
         Some(_) => at_rest::look(shared, history),
-        None => over_http::look(shared, &options.admin, history),
+        None => over_http::look(shared, &options.admin, history, options.repair),
     };
     let findings = match looked {
         Ok(findings) => findings,
@@ -158,6 +168,19 @@ impl Holders {
 
     fn count(&self) -> u64 {
         u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Closes the gaps that lost positions have left, so that what is left can be held against the invariants. Gaps that
+    /// nobody has named stay.
+    fn without(mut self, lost: &[(u64, u64)]) -> Self {
+        for holder in &mut self.0 {
+            let own = u64::from(holder.position.get());
+            let before = lost.iter().filter(|(first, _)| *first < own);
+            let gone: u64 = before.map(|(first, last)| last.min(&(own - 1)) - first + 1).sum();
+            let rank = u32::try_from(own - gone).ok().and_then(Position::new);
+            holder.position = rank.unwrap_or(holder.position);
+        }
+        self
     }
 
     /// Adds a line for the invariants that a list of issued coupons can show.

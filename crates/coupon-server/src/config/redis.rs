@@ -36,10 +36,10 @@ pub(crate) struct RedisSettings {
     pub(crate) lock_lease_ms: u64,
     /// Settings of Redis that the operator answers for, because they cannot be read or are weaker on purpose.
     pub(crate) declared: Vec<String>,
-    /// Whether a Redis that was started anew is used again at once. Its file is then believed to hold everything, as
-    /// it does after a crash with `appendfsync always`; a restored backup or a replica that lagged does not. Otherwise
-    /// it is out of use until the servers are restarted, or somebody has compared.
-    pub(crate) trust_restarts: bool,
+    /// Whether a coupon is opened again by itself although answered issues were lost with Redis. Their positions are
+    /// named in the log and never used again. If not, it stays closed until `firstcome verify --repair` permits it, in
+    /// case the Redis that was lost can be brought back.
+    pub(crate) reopen_despite_loss: bool,
 }
 
 /// What the addresses are those of.
@@ -71,7 +71,7 @@ impl Default for RedisSettings {
             response_timeout_ms: 2_000,
             lock_lease_ms: 2_000,
             declared: Vec::new(),
-            trust_restarts: false,
+            reopen_despite_loss: true,
         }
     }
 }

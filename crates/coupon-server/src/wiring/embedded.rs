@@ -8,7 +8,9 @@ use crate::follower::Follower;
 use crate::keys::Keys;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
-use coupon_app::{Board, Clock, CodeKey, Followed, Ledgers, Outbox, RecordStore, Redeemer};
+use coupon_app::{
+    Board, Clock, CodeKey, Followed, Ledgers, LookReconciliation, Outbox, RecordStore, Redeemer,
+};
 use coupon_core::{AckLevel, Strategy};
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
 use std::sync::Arc;
@@ -48,6 +50,9 @@ impl Embedded {
         let redemptions = Arc::clone(&store) as _;
         let redeemer =
             Redeemer::start("redeemer", redemptions, Arc::clone(&board), Arc::clone(&clock)).await?;
+        let ledgers = Arc::new(ledgers);
+        let reconciliation =
+            LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);
         let house = House {
             clock,
             board,
@@ -56,8 +61,9 @@ impl Embedded {
             webhooks: Arc::clone(&store) as _,
             contacts: Arc::clone(&store) as _,
             codes,
-            ledgers: Arc::new(ledgers),
+            ledgers,
             redeemer: Arc::new(redeemer),
+            reconciliation: Arc::new(reconciliation),
             strategies: vec![Strategy::Journal],
             acks: vec![AckLevel::Ledger],
             keys,

@@ -2,14 +2,14 @@
 
 use super::House;
 use super::lock_turns::LockTurns;
-use super::redis_watch;
+use super::reopening::Reopening;
 use crate::clock::SystemClock;
 use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
     Board, Bringing, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers,
-    Offer, PendingIssues, Redeemer,
+    LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
@@ -81,6 +81,8 @@ impl Drop for Background {
 pub(crate) struct Together {
     pub(crate) house: House,
     pub(crate) engines: Engines,
+    /// With Redis.
+    pub(crate) reopening: Option<Reopening>,
 }
 
 impl Together {
@@ -96,10 +98,12 @@ impl Together {
         let board = Arc::new(Board::new());
         let mut offers = Vec::new();
         let mut ahead = Vec::new();
+        let mut reopening = None;
         if settings.redis.is_set() {
-            let (ledger, offer) = redis_script(settings, &engines, &board).await?;
+            let (ledger, offer, started) = redis_script(settings, &engines, &board).await?;
             ahead.push((Strategy::RedisScript, ledger as Arc<dyn PendingIssues>));
             offers.push(offer);
+            reopening = Some(started);
         }
         offers.push(row_locks(settings, &engines, &board).await?);
         if settings.redis.is_set() {
@@ -115,6 +119,12 @@ impl Together {
         let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
             .context("cannot start the threads of the ledgers")?;
         let redeemer = redeemer(settings, &engines, bringing, Arc::clone(&clock)).await?;
+        let ledgers = Arc::new(ledgers);
+        let looks = LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);
+        let mut reconciliation: Arc<dyn Reconciliation> = Arc::new(looks);
+        if let Some(reopening) = &reopening {
+            reconciliation = reopening.reconciliation(&store, reconciliation);
+        }
         let house = House {
             clock,
             board,
@@ -123,13 +133,18 @@ impl Together {
             webhooks: Arc::clone(&store) as _,
             contacts: store,
             codes,
-            ledgers: Arc::new(ledgers),
+            ledgers,
             redeemer,
+            reconciliation,
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,
         };
-        Ok(Self { house, engines })
+        Ok(Self {
+            house,
+            engines,
+            reopening,
+        })
     }
 }
 
@@ -138,20 +153,28 @@ async fn redis_script(
     settings: &Settings,
     engines: &Engines,
     board: &Arc<Board>,
-) -> anyhow::Result<(Arc<RedisLedger>, Offer)> {
+) -> anyhow::Result<(Arc<RedisLedger>, Offer, Reopening)> {
     let store = &engines.store;
+    let options = RedisOptions {
+        begins_closed: true,
+        ..redis_options(&settings.redis)?
+    };
     let opening = RedisLedger::open(
-        redis_options(&settings.redis)?,
+        options,
         engines.handle().clone(),
         Arc::clone(board),
         Arc::clone(store) as _,
         Some(Arc::clone(store) as _),
     );
     let ledger = Arc::new(opening.await.context("Redis (redis.addresses)")?);
-    let trust = settings.redis.trust_restarts;
-    engines
-        .handle()
-        .spawn(redis_watch::watch(Arc::downgrade(&ledger), trust));
+    let reopening = Reopening::start(
+        &ledger,
+        vec![Arc::clone(&ledger) as _],
+        store,
+        settings.redis.reopen_despite_loss,
+        engines.handle(),
+    );
+    let reopening = reopening.await?;
     let epochs: Arc<dyn Epochs> = Arc::clone(&ledger) as _;
     let deliveries: Arc<dyn DeliveryStore> = Arc::clone(store) as _;
     let door: Arc<dyn IssueLedger> = Arc::new(Forwarding::new(
@@ -167,7 +190,7 @@ async fn redis_script(
         doors: doors.take(combiners(settings)).collect(),
         runs_ahead: true,
     };
-    Ok((ledger, offer))
+    Ok((ledger, offer, reopening))
 }
 
 /// Redeems in the database. It also looks at what was used at other servers.
@@ -225,7 +248,11 @@ async fn row_locks(settings: &Settings, engines: &Engines, board: &Arc<Board>) -
 async fn redis_lock(settings: &Settings, engines: &Engines, board: &Arc<Board>) -> anyhow::Result<Offer> {
     let lock = RedisLock::new(redis_options(&settings.redis)?, engines.handle().clone());
     let lease = Duration::from_millis(settings.redis.lock_lease_ms);
-    let turns = Contention::Turns(Arc::new(LockTurns::new(Arc::new(lock), lease)));
+    let turns = Contention::Turns(Arc::new(LockTurns::new(
+        Arc::new(lock),
+        lease,
+        engines.handle().clone(),
+    )));
     let ledgers = database_ledgers(settings, engines, board, &turns).await?;
     Ok(offer(Strategy::RedisLock, ledgers))
 }

@@ -15,7 +15,7 @@ pub(crate) struct Fleet {
     pub(crate) database: SqlDatabase,
     pub(crate) redis: Redis,
     /// The database server, if it is this fleet's own.
-    _own: Option<Sql>,
+    pub(crate) own: Option<Sql>,
 }
 
 impl Fleet {
@@ -42,7 +42,7 @@ impl Fleet {
             scratch: Scratch::new(),
             database,
             redis,
-            _own: own,
+            own,
         };
         let migrated = fleet.command(&["migrate"]).output().unwrap();
         assert!(migrated.status.success(), "{}", crate::harness::told(&migrated));
@@ -54,13 +54,15 @@ impl Fleet {
     }
 
     pub(crate) fn command_on(&self, database: &str, arguments: &[&str]) -> Command {
+        self.command_at(database, self.redis.port(), arguments)
+    }
+
+    /// A command that reaches database and Redis elsewhere: through a proxy.
+    pub(crate) fn command_at(&self, database: &str, redis: u16, arguments: &[&str]) -> Command {
         let mut command = self.scratch.command(arguments);
         command
             .env("FIRSTCOME_DATABASE_URL", database)
-            .env(
-                "FIRSTCOME_REDIS_ADDRESSES",
-                format!("127.0.0.1:{}", self.redis.port()),
-            )
+            .env("FIRSTCOME_REDIS_ADDRESSES", format!("127.0.0.1:{redis}"))
             .env("FIRSTCOME_ADMIN_KEY", ADMIN_KEY)
             .env("FIRSTCOME_JWT_SECRET", "j".repeat(40))
             .env("FIRSTCOME_KEY_SEED", "s".repeat(40))
@@ -73,6 +75,11 @@ impl Fleet {
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
         let all = [&["serve", "--listen", "127.0.0.1:0"][..], arguments].concat();
         Server::start(self.command(&all))
+    }
+
+    pub(crate) fn serve_at(&self, database: &str, redis: u16, arguments: &[&str]) -> Server {
+        let all = [&["serve", "--listen", "127.0.0.1:0"][..], arguments].concat();
+        Server::start(self.command_at(database, redis, &all))
     }
 
     pub(crate) fn work(&self) -> Server {
@@ -101,7 +108,7 @@ impl Fleet {
 }
 
 /// Waits until it is there.
-pub(crate) fn wait_for<T>(look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let until = std::time::Instant::now() + crate::harness::PATIENCE;
     loop {
         if let Some(found) = look() {

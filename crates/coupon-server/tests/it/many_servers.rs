@@ -167,8 +167,7 @@ fn insist(callers: &[Caller], coupon: &str, user: &str) -> u64 {
 #[test]
 fn whoever_is_killed_in_the_middle_nothing_that_was_answered_is_lost() {
     let Some(mut fleet) = Fleet::open() else { return };
-    let trusting = ["--set", "redis.trust_restarts=true"];
-    let mut servers = [fleet.serve(&trusting), fleet.serve(&trusting)];
+    let mut servers = [fleet.serve(&[]), fleet.serve(&[])];
     let mut workers = [fleet.work(), fleet.work()];
     let coupon = publish(
         &admin(&servers[0]),
@@ -205,7 +204,7 @@ fn whoever_is_killed_in_the_middle_nothing_that_was_answered_is_lost() {
     let [first, second] = servers;
     first.kill();
     let more = asking.join().unwrap();
-    servers = [fleet.serve(&trusting), second];
+    servers = [fleet.serve(&[]), second];
     ask(&servers, 40..80);
     let [first, second] = workers;
     first.kill();

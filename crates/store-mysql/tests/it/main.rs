@@ -12,6 +12,7 @@ mod fences;
 mod outside;
 mod redeem;
 mod rig;
+mod roll_call;
 mod servers;
 mod settings;
 mod tables;

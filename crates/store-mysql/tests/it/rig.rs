@@ -55,6 +55,7 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "api_keys",
         "webhooks",
         "contacts",
+        "ledger_servers",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }

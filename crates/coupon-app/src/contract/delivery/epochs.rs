@@ -2,8 +2,9 @@
 
 use super::exam::{delivery, in_epoch, issue, revision};
 use super::{DeliveryExam, DeliveryHarness};
-use crate::contract::{coupon_id, user};
-use crate::{LedgerIdentity, Suspicion};
+use crate::contract::{coupon_id, token, user};
+use crate::{CommandToken, LedgerIdentity, LedgerMark, Record, Suspicion};
+use coupon_core::CouponId;
 
 /// A coupon of which two are issued, in its second epoch.
 async fn in_second_epoch(exam: &DeliveryExam<'_>) {
@@ -113,8 +114,8 @@ pub fn positions_of_a_new_epoch_go_on_above_everything_seen(harness: &mut dyn De
             .await;
         let mark = exam.whole(id).await.0.unwrap();
         assert_eq!(
-            (mark.highest, mark.issued),
-            (8, 3),
+            (mark.highest, mark.issued, mark.lost),
+            (8, 3, 5),
             "the quantity counts what exists"
         );
     });
@@ -151,6 +152,35 @@ pub fn an_identity_belongs_to_its_epoch(harness: &mut dyn DeliveryHarness) {
             Some(identity("two"))
         );
         assert_eq!(marks.raise_epoch(id, 2, 0).await.unwrap().unwrap().identity, None);
+    });
+}
+
+pub fn what_a_state_is_built_anew_from_is_handed_out(harness: &mut dyn DeliveryHarness) {
+    DeliveryExam::sit(harness, async |exam| {
+        let commanded = |id, revised: Record, scope: u8| match revised {
+            Record::Revised(mut one) => {
+                one.token = token(scope, 1);
+                delivery(id, vec![Record::Revised(one)])
+            }
+            Record::Issued(_) => panic!("a revision was made"),
+        };
+        let [one, two] = [coupon_id(1), coupon_id(2)];
+        let tokened = commanded(one, revision(one, 1, 9, 0), 7);
+        exam.deliver(&[tokened, delivery(two, vec![revision(two, 1, 9, 0)])])
+            .await;
+        exam.deliver(&[delivery(one, vec![revision(one, 2, 10, 0)])])
+            .await;
+        exam.deliver(&[commanded(one, revision(one, 3, 11, 0), 8)]).await;
+        let marks = &exam.intake().marks;
+        let ids = |page: Vec<LedgerMark>| -> Vec<CouponId> { page.iter().map(|it| it.coupon.id).collect() };
+        assert_eq!(ids(marks.marks(None, 9).await.unwrap()), [one, two]);
+        assert_eq!(ids(marks.marks(None, 1).await.unwrap()), [one]);
+        assert_eq!(ids(marks.marks(Some(one), 9).await.unwrap()), [two]);
+        let commands = marks.commands(one).await.unwrap();
+        let told: Vec<(u32, Option<CommandToken>)> =
+            commands.iter().map(|it| (it.coupon.revision, it.token)).collect();
+        assert_eq!(told, [(1, token(7, 1)), (3, token(8, 1))]);
+        assert!(marks.commands(two).await.unwrap().is_empty());
     });
 }
 

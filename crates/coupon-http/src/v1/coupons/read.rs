@@ -38,14 +38,14 @@ pub(crate) async fn get_coupon(
         &PublicCoupon {
             id: coupon.id.get(),
             name: terms.name.clone(),
-            state: coupon.state(station.desk.now(), posted.issued).into(),
+            state: coupon.state(station.desk.now(), posted.existing()).into(),
             opens_at: Time(terms.window.opens_at()),
             closes_at: Time(terms.window.closes_at()),
             discount: terms.discount.map(Discount::from),
             min_order_amount: terms.min_order_amount,
             currency: terms.currency.clone(),
             quantity: shown(terms.quantity.limit().map(std::num::NonZeroU32::get)),
-            remaining: shown(terms.quantity.remaining(posted.issued)),
+            remaining: shown(terms.quantity.remaining(posted.existing())),
         },
     )
 }

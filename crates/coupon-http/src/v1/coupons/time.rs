@@ -40,7 +40,7 @@ pub(crate) async fn get_coupon_time(
             now: Time(now),
             opens_at: Time(window.opens_at()),
             closes_at: Time(window.closes_at()),
-            state: posted.coupon.state(now, posted.issued).into(),
+            state: posted.coupon.state(now, posted.existing()).into(),
         },
     )
 }

@@ -53,7 +53,7 @@ pub(crate) async fn list_coupons(
         }),
         data: coupons
             .iter()
-            .map(|posted| terms::wire(&posted.coupon, posted.issued, now))
+            .map(|posted| terms::wire(&posted.coupon, posted.existing(), now))
             .collect(),
     };
     json(StatusCode::OK, &answer)

@@ -34,5 +34,5 @@ pub(crate) async fn get_admin_coupon(
         .present_coupon(id)
         .await
         .ok_or(Problem::UnknownCoupon)?;
-    super::show(&station, &posted.coupon, posted.issued)
+    super::show(&station, &posted.coupon, posted.existing())
 }
