@@ -157,11 +157,16 @@ impl Desk {
             return Some(posted);
         };
         match lane.look(Look::Coupon(id)).await {
-            Ok(Seen::Coupon(Some((coupon, issued)))) => Some(Posted {
-                coupon,
-                issued: posted.issued.max(issued.saturating_add(posted.lost)),
-                ..posted
-            }),
+            Ok(Seen::Coupon(Some((coupon, issued)))) => {
+                // What was lost with an earlier state the ledger has just told the board.
+                let lost = self.board.get(id).map_or(posted.lost, |now| now.lost);
+                Some(Posted {
+                    coupon,
+                    issued: posted.issued.max(issued.saturating_add(lost)),
+                    lost,
+                    ..posted
+                })
+            }
             Ok(Seen::Coupon(None)) => None,
             Ok(Seen::Holder(_) | Seen::Positions(_)) | Err(_) => Some(posted),
         }
