@@ -8,6 +8,8 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`NotificationOutbox`] keeps what is to be told; [`Calendar`] writes down what the clock makes due; [`JobBook`]
+//!   gives each job to one worker.
 //! * [`Channel`] brings a [`Notification`] to whom it concerns.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
@@ -16,6 +18,7 @@
 //! With the feature `contract` come the reference adapters and the suites that examine any adapter.
 
 mod board;
+mod calendar;
 mod clock;
 mod code;
 mod combiner;
@@ -28,6 +31,7 @@ mod desk;
 mod error;
 mod follow;
 mod forwarding;
+mod job;
 mod key;
 mod ledger;
 mod ledgers;
@@ -36,6 +40,7 @@ mod lock;
 #[cfg(feature = "contract")]
 pub mod memory;
 mod notification;
+mod notification_outbox;
 mod on_record;
 mod outbox;
 mod redeemer;
@@ -43,6 +48,7 @@ mod redemption;
 mod store;
 
 pub use board::{Board, Posted};
+pub use calendar::{Calendar, Passed, Reminders, RemindersError, ZonedReminders};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
@@ -56,6 +62,7 @@ pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
 pub use forwarding::{Epochs, Forwarding};
+pub use job::{JobBook, JobRecord, JobRun};
 pub use key::{KeyId, KeyRecord, Scope};
 pub use ledger::{
     Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
@@ -66,6 +73,10 @@ pub use lock::{Lease, Lock};
 pub use notification::{
     About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
     NotificationIdError, NotificationKind, Patience, Recipient, RecipientError, Report,
+};
+pub use notification_outbox::{
+    DeliveryRecord, DeliveryState, NotificationKinds, NotificationOutbox, OutboxTally, Plan, Settled, Taken,
+    Verdict,
 };
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};
