@@ -30,7 +30,8 @@ use coupon_core::{Span, Timestamp};
 ///    it was delivered is taken; and a delivery that is called delivered is never handed out again.
 /// 7. **Nothing is lost.** A notification is here until all of its deliveries are final and it is forgotten on demand;
 ///    whatever was written or settled is durable when the method returns.
-/// 8. **The caller's clock**, passed with each call. Oldest first, as far as they are due.
+/// 8. **The caller's clock**, passed with each call, for leases and for when a delivery is due. A new notification may be
+///    taken at once, whatever time it tells of. Those that were due first come first.
 #[async_trait]
 pub trait NotificationOutbox: Send + Sync + 'static {
     /// Takes notifications that nobody has planned, at most `limit`, for as long as `lease`.

@@ -10,10 +10,14 @@ pub(crate) const APPLICATION_ID: i64 = 0x4643_4f4d;
 const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_redemption.sql"),
+    include_str!("../migrations/0003_notifications.sql"),
 ];
 
 /// The first format in which issued coupons have a history.
 pub(crate) const WITH_HISTORY: i64 = 2;
+
+/// The first format in which blocks say what is due.
+pub(crate) const WITH_NOTIFICATIONS: i64 = 3;
 
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {

@@ -2,10 +2,11 @@
 
 use crate::error::Failure;
 use crate::history;
+use crate::notices::write_step;
 use crate::row::{ISSUED_COUPON, issued_coupon, packed, timestamp};
 use coupon_app::{
-    CommandToken, LedgerError, Reason, Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest,
-    limits,
+    CommandToken, LedgerError, NotificationKinds, Reason, Redeemable, RedemptionAction, RedemptionOutcome,
+    RedemptionRequest, limits,
 };
 use coupon_core::{
     Amount, Coupon, Decision, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, RedemptionRefusal, Step,
@@ -58,6 +59,7 @@ impl From<Undecided> for LedgerError {
 pub(crate) fn decide(
     connection: &mut Connection,
     offers: &mut Offers,
+    kinds: NotificationKinds,
     requests: &[RedemptionRequest],
     clock: Timestamp,
 ) -> Result<(Vec<RedemptionOutcome>, bool), Undecided> {
@@ -65,6 +67,7 @@ pub(crate) fn decide(
     let mut work = Work {
         transaction: &transaction,
         offers,
+        kinds,
         clock,
         wrote: false,
         kept_tokens: 0,
@@ -102,6 +105,7 @@ fn commit(transaction: Transaction<'_>) -> Result<(), Undecided> {
 struct Work<'a> {
     transaction: &'a Transaction<'a>,
     offers: &'a mut Offers,
+    kinds: NotificationKinds,
     clock: Timestamp,
     wrote: bool,
     kept_tokens: usize,
@@ -199,6 +203,7 @@ impl Work<'_> {
             )));
         }
         history::add(self.transaction, found.id, entry)?;
+        write_step(self.transaction, self.kinds, found.issued.id(), entry)?;
         self.wrote = true;
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Notices {
             self.rows.push(Row {
                 id,
                 at,
-                new_at: Some(at),
+                new_at: Some(Timestamp::MIN),
                 deliveries: Vec::new(),
                 done_at: None,
             });

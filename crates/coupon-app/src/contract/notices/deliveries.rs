@@ -39,11 +39,11 @@ pub fn what_was_taken_is_handed_out_again_when_its_lease_ends(harness: &mut dyn 
     NoticeExam::sit(harness, async |exam| {
         let id = redeemed(exam, 10).await;
         let lease = LEASE.as_micros();
-        assert_eq!(exam.take_new(9, 10).await.len(), 0, "it has not happened yet");
-        assert_eq!(exam.take_new(10, 10).await.len(), 1);
-        assert_eq!(exam.take_new(10 + lease - 1, 10).await.len(), 0);
+        // Also by a clock that is behind that of the event.
+        assert_eq!(exam.take_new(9, 10).await.len(), 1);
+        assert_eq!(exam.take_new(9 + lease - 1, 10).await.len(), 0);
         exam.crash().await;
-        assert_eq!(exam.take_new(10 + lease, 10).await.len(), 1);
+        assert_eq!(exam.take_new(9 + lease, 10).await.len(), 1);
         exam.plan(20 + lease, id, &[("mail", "holder")]).await;
         assert_eq!(exam.take_new(LONG, 10).await.len(), 0);
         let begun = 30 + lease;
