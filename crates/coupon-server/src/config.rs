@@ -9,6 +9,7 @@ mod database;
 #[cfg(test)]
 mod example;
 mod http;
+mod jobs;
 mod journal;
 mod layers;
 mod limits;
@@ -23,6 +24,7 @@ mod work;
 
 pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
+use jobs::{JobsSettings, NotificationSettings, ReminderSettings};
 pub(crate) use journal::JournalSettings;
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
@@ -68,6 +70,9 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     pub(crate) redis: RedisSettings,
     pub(crate) work: WorkSettings,
+    pub(crate) jobs: JobsSettings,
+    pub(crate) reminders: ReminderSettings,
+    pub(crate) notifications: NotificationSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
 }
@@ -89,6 +94,9 @@ impl Default for Settings {
             database: DatabaseSettings::default(),
             redis: RedisSettings::default(),
             work: WorkSettings::default(),
+            jobs: JobsSettings::default(),
+            reminders: ReminderSettings::default(),
+            notifications: NotificationSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
         }
@@ -147,6 +155,9 @@ impl Settings {
         self.database.check(&mut findings);
         self.redis.check(&mut findings);
         self.work.check(&mut findings);
+        self.jobs.check(&mut findings);
+        self.reminders.check(&mut findings);
+        self.notifications.check(&mut findings);
         findings.expect(
             !self.redis.is_set() || self.database.is_set(),
             "redis.addresses",

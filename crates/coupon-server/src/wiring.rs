@@ -1,12 +1,14 @@
 //! Where the wires meet: which adapter stands behind which port.
 
 mod embedded;
+mod jobs;
 mod lock_turns;
 mod no_redemption;
 mod redis_watch;
 mod shared;
 
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
+pub(crate) use jobs::{JobThread, jobs};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
 
 use crate::config::Settings;

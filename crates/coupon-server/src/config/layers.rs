@@ -270,11 +270,18 @@ fn parse_like(like: &Value, text: &str) -> Result<Value, &'static str> {
             .parse()
             .map(Value::Boolean)
             .map_err(|_neither| "must be true or false"),
-        Value::Array(_) => {
+        Value::Array(like) => {
+            let numbers = matches!(like.first(), Some(Value::Integer(_)));
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Ok(Value::Array(
-                parts.map(|part| Value::String(part.to_owned())).collect(),
-            ))
+            let one = |part: &str| {
+                if numbers {
+                    let number = part.parse().map(Value::Integer);
+                    number.map_err(|_not_a_number| "must be whole numbers with commas between")
+                } else {
+                    Ok(Value::String(part.to_owned()))
+                }
+            };
+            parts.map(one).collect::<Result<_, _>>().map(Value::Array)
         }
         Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => {
             Ok(Value::String(text.to_owned()))
