@@ -103,11 +103,15 @@ pub struct Hall {
     pub(crate) build: BuildInfo,
     pub(crate) refusals: RefusalCounts,
     pub(crate) store_lag: StoreLag,
+    pub(crate) other_metrics: Mutex<Vec<MetricsText>>,
     pub(crate) routes: Routes,
     pub(crate) meters: Mutex<Vec<Arc<Meter>>>,
     pub(crate) connections: AtomicUsize,
     pub(crate) stopping: AtomicBool,
 }
+
+/// Writes what another part of the server counts.
+pub type MetricsText = Box<dyn Fn() -> Result<String, fmt::Error> + Send + Sync>;
 
 /// The limits on how often clients may ask; `None` is no limit.
 #[derive(Debug)]
@@ -172,6 +176,7 @@ impl Hall {
             build: settings.build,
             refusals: RefusalCounts::new(parts.clock.now()),
             store_lag: StoreLag::default(),
+            other_metrics: Mutex::default(),
             routes: Routes::new(router::paths()),
             meters: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -188,6 +193,12 @@ impl Hall {
     /// The gauge of how far the store is behind the ledger; whoever carries entries across sets it.
     pub fn store_lag(&self) -> StoreLag {
         self.store_lag.clone()
+    }
+
+    /// Has `/metrics` tell what another part of the server counts, in the OpenMetrics text format with its end.
+    pub fn also_tell(&self, metrics: MetricsText) {
+        let mut others = self.other_metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        others.push(metrics);
     }
 
     /// A meter for one more event loop.

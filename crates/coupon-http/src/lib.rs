@@ -45,7 +45,7 @@ pub use auth::{
     ApiKeySecret, FixedKey, FixedKeyError, TokenAlgorithm, TokenKeys, TokenSettings, TokenSettingsError,
 };
 pub use back_door::{BackDoor, Vitals};
-pub use hall::{Hall, HallError, HallParts, Settings, Webhooks};
+pub use hall::{Hall, HallError, HallParts, MetricsText, Settings, Webhooks};
 pub use limits::Limits;
 pub use metrics::{BuildInfo, StoreLag};
 pub use rate::{Rate, Rates};

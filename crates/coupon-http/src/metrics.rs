@@ -22,6 +22,9 @@ use std::sync::{Arc, PoisonError};
 /// The type of the text that a scrape gets.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// How a text of metrics ends.
+const END: &str = "# EOF\n";
+
 /// What this build is.
 #[derive(Clone, Debug, Default)]
 pub struct BuildInfo {
@@ -72,6 +75,13 @@ pub(crate) fn scrape(station: &Station) -> Result<String, fmt::Error> {
     }));
     let mut text = String::new();
     encode(&mut text, &registry)?;
+    let others = station.hall.other_metrics.lock();
+    for other in others.unwrap_or_else(PoisonError::into_inner).iter() {
+        // One text has one end.
+        let end = text.len() - text.strip_suffix(END).map_or(0, |_| END.len());
+        text.truncate(end);
+        text.push_str(&other()?);
+    }
     Ok(text)
 }
 

@@ -1,7 +1,7 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, healthcheck, key, migrate, notification, openapi, rehearse, restore, serve,
+    backup, config, coupon, healthcheck, jobs, key, migrate, notification, openapi, rehearse, restore, serve,
     token, verify, webhook, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
@@ -79,6 +79,9 @@ enum Command {
     /// Shows what people are told
     #[command(subcommand)]
     Notification(notification::Command),
+    /// Runs jobs by hand: expiry, reminders, deliveries
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
@@ -110,6 +113,7 @@ impl Cli {
             Command::Key(command) => key::run(shared, command),
             Command::Webhook(command) => webhook::run(shared, command),
             Command::Notification(command) => notification::run(shared, &command),
+            Command::Jobs(command) => jobs::run(shared, &command),
             Command::Token(options) => token::run(shared, &options),
             Command::Rehearse(options) => rehearse::run(shared, &options),
             Command::Verify(options) => verify::run(shared, &options),

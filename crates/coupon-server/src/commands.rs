@@ -5,6 +5,7 @@ pub(crate) mod cells;
 pub(crate) mod config;
 pub(crate) mod coupon;
 pub(crate) mod healthcheck;
+pub(crate) mod jobs;
 pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod notification;

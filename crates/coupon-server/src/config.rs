@@ -9,6 +9,7 @@ mod database;
 #[cfg(test)]
 mod example;
 mod http;
+mod jobs;
 mod journal;
 mod layers;
 mod limits;
@@ -25,6 +26,7 @@ mod work;
 
 pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
+use jobs::{JobsSettings, NotificationSettings, ReminderSettings};
 pub(crate) use journal::JournalSettings;
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
@@ -74,6 +76,9 @@ pub(crate) struct Settings {
     pub(crate) work: WorkSettings,
     pub(crate) mail: MailSettings,
     pub(crate) webhooks: WebhookSettings,
+    pub(crate) jobs: JobsSettings,
+    pub(crate) reminders: ReminderSettings,
+    pub(crate) notifications: NotificationSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
 }
@@ -97,6 +102,9 @@ impl Default for Settings {
             work: WorkSettings::default(),
             mail: MailSettings::default(),
             webhooks: WebhookSettings::default(),
+            jobs: JobsSettings::default(),
+            reminders: ReminderSettings::default(),
+            notifications: NotificationSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
         }
@@ -157,6 +165,9 @@ impl Settings {
         self.work.check(&mut findings);
         self.mail.check(&mut findings);
         self.webhooks.check(&mut findings);
+        self.jobs.check(&mut findings);
+        self.reminders.check(&mut findings);
+        self.notifications.check(&mut findings);
         findings.expect(
             !self.redis.is_set() || self.database.is_set(),
             "redis.addresses",

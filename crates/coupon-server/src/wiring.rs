@@ -2,12 +2,14 @@
 
 mod channels;
 mod embedded;
+mod jobs;
 mod lock_turns;
 mod reopening;
 mod shared;
 
 pub(crate) use channels::Channels;
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
+pub(crate) use jobs::{JobThread, jobs};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
 
 use crate::config::Settings;

@@ -1,5 +1,6 @@
 //! Every limit of this crate.
 
+use coupon_core::Span;
 use std::time::Duration;
 
 /// The first pause after a failure; it doubles.
@@ -44,3 +45,18 @@ pub(crate) const MAX_NAMED_RANGES: usize = 20;
 pub(crate) const REPAIRED_WITHIN: Duration = Duration::from_secs(30);
 /// Most ranges of lost positions that a reconciliation names.
 pub(crate) const MAX_LOST_RANGES: usize = 1_000;
+/// How long a worker has a job without asking again. After a crash another one takes over so much later.
+pub(crate) const JOB_LEASE: Span = Span::from_secs(60);
+/// Longest pause between two batches of a job.
+pub(crate) const LONGEST_GIVING_WAY: Duration = Duration::from_millis(250);
+/// How long a worker has a notification or a delivery; longer than the longest attempt with its grace. What a dead
+/// worker had in hand is tried again so much later.
+pub(crate) const DELIVERY_LEASE: Span = Span::from_secs(90);
+/// What a channel may take beyond the longest attempt, before it is given up for this time.
+pub(crate) const GRACE_OF_AN_ATTEMPT: Duration = Duration::from_secs(5);
+/// Deliveries that are tried at the same time.
+pub(crate) const ATTEMPTS_AT_ONCE: usize = 64;
+/// Notifications that are planned in one transaction.
+pub(crate) const PLANS_AT_ONCE: usize = 256;
+/// Notifications that are forgotten in one run.
+pub(crate) const FORGET_AT_ONCE: usize = 1_000;

@@ -3,11 +3,13 @@
 use crate::careful::{self, Careful};
 use crate::error::Failure;
 use crate::fold::fold;
+use crate::notices::write_sold_out;
 use crate::revise::{Revised, prune_tokens, revise};
 use crate::row::{seq_column, sum};
+use crate::store::SqliteOptions;
 use crate::swift::{self, Swift};
 use crate::tail::{Tail, TailRow};
-use coupon_app::{Applied, Entry, IssuedRecord, Record, Seq};
+use coupon_app::{Applied, Entry, IssuedRecord, NotificationKind, NotificationKinds, Record, Seq};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::sync::{PoisonError, RwLock};
 
@@ -25,12 +27,12 @@ pub(crate) fn applied_seq(connection: &Connection) -> Result<Seq, Failure> {
 /// Writes entries as `RecordStore::apply` demands.
 ///
 /// First the swift way; when it meets anything that is not new and right, the transaction is undone and everything is
-/// gone through carefully. `fold_rows` is how long the tail may grow. The tail changes after the commit only, and a
-/// query that reads it before its own snapshot of the file therefore misses nothing.
+/// gone through carefully. `options` say how long the tail may grow and what is told of. The tail changes after the
+/// commit only, and a query that reads it before its own snapshot of the file therefore misses nothing.
 pub(crate) fn apply(
     connection: &mut Connection,
     tail: &RwLock<Tail>,
-    fold_rows: usize,
+    options: &SqliteOptions,
     entries: &[Entry],
 ) -> Result<Applied, Failure> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -44,7 +46,7 @@ pub(crate) fn apply(
     };
     refresh(&transaction, tail, applied)?;
     let known = tail.read().unwrap_or_else(PoisonError::into_inner);
-    let mut work = Work::new(&known);
+    let mut work = Work::new(&known, options.notifications);
     if work.swiftly(&transaction, new)? == Swift::Clash {
         transaction.rollback()?;
         transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -53,7 +55,7 @@ pub(crate) fn apply(
                 "another process applies entries to this store".into(),
             ));
         }
-        work = Work::new(&known);
+        work = Work::new(&known, options.notifications);
         work.carefully(&transaction, new)?;
     }
     let Work {
@@ -72,7 +74,7 @@ pub(crate) fn apply(
         .execute([seq_column(last.seq)?])?;
     // In a large index a user has few neighbours, and only more of them at once make a page worth its writing.
     let large = usize::try_from(known.stored / LARGEST_TAIL).unwrap_or(usize::MAX);
-    let folds = known.len() + fresh.len() >= fold_rows.max(large);
+    let folds = known.len() + fresh.len() >= options.fold_rows.max(large);
     if folds {
         fold(&transaction)?;
     }
@@ -138,6 +140,7 @@ fn refresh(transaction: &Transaction<'_>, tail: &RwLock<Tail>, applied: Seq) -> 
 /// What one transaction has done so far.
 struct Work<'a> {
     tail: &'a Tail,
+    kinds: NotificationKinds,
     /// The new rows beyond what is indexed.
     fresh: Tail,
     /// The new rows that went straight into the index.
@@ -147,9 +150,10 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(tail: &'a Tail) -> Self {
+    fn new(tail: &'a Tail, kinds: NotificationKinds) -> Self {
         Self {
             tail,
+            kinds,
             fresh: tail.emptied(),
             indexed: Vec::new(),
             done: Applied::default(),
@@ -184,6 +188,12 @@ impl<'a> Work<'a> {
     ) -> Result<Swift, Failure> {
         let swift = swift::issue(transaction, self.tail, &mut self.fresh, together)?;
         self.done.written += u64::try_from(together.len()).unwrap_or(u64::MAX);
+        if swift == Swift::Written {
+            // In order of coupon and position since they were written.
+            for of_one_coupon in together.chunk_by(|one, other| one.coupon == other.coupon) {
+                self.note_sold_out(transaction, of_one_coupon.last())?;
+            }
+        }
         together.clear();
         Ok(swift)
     }
@@ -193,7 +203,12 @@ impl<'a> Work<'a> {
             for record in &entry.records {
                 match record {
                     Record::Issued(issued) => {
-                        match careful::issue(transaction, self.tail, &self.fresh, entry.seq, issued)? {
+                        let taken_in =
+                            careful::issue(transaction, self.tail, &self.fresh, entry.seq, issued)?;
+                        if matches!(taken_in, Careful::Written(_) | Careful::WrittenAndIndexed(_)) {
+                            self.note_sold_out(transaction, Some(&issued))?;
+                        }
+                        match taken_in {
                             Careful::Written(row) => {
                                 self.done.written += 1;
                                 self.fresh.insert(row);
@@ -214,6 +229,20 @@ impl<'a> Work<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Tells of the issue that has taken the last of a quantity.
+    fn note_sold_out(
+        &self,
+        transaction: &Transaction<'_>,
+        last: Option<&&IssuedRecord>,
+    ) -> Result<(), Failure> {
+        match last {
+            Some(last) if self.kinds.has(NotificationKind::SoldOut) => {
+                write_sold_out(transaction, last.coupon, last.grant.issued_at)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn count_revision(&mut self, revised: Revised) {

@@ -90,13 +90,15 @@ pub(crate) fn add_to_blocks<'a>(
     records: impl Iterator<Item = &'a IssuedRecord>,
 ) -> Result<(), Failure> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO issued_blocks (coupon_id, block, held, unused, first_expiry, last_expiry)
-         VALUES (?1, ?2, ?3, ?3, ?4, ?5)
+        "INSERT INTO issued_blocks (coupon_id, block, held, unused, first_expiry, last_expiry, expiry_due, reminder_due)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?4, 0)
          ON CONFLICT (coupon_id, block) DO UPDATE SET
              held = held + excluded.held,
              unused = unused + excluded.unused,
              first_expiry = min(first_expiry, excluded.first_expiry),
-             last_expiry = max(last_expiry, excluded.last_expiry)",
+             last_expiry = max(last_expiry, excluded.last_expiry),
+             expiry_due = min(ifnull(expiry_due, excluded.expiry_due), excluded.expiry_due),
+             reminder_due = 0",
     )?;
     let mut write = |block: Block| {
         statement.execute((

@@ -1,18 +1,21 @@
 //! The embedded store: the system of record of a server that works alone, in one SQLite file.
 //!
 //! [`SqliteStore`] implements the ports [`coupon_app::RecordStore`], [`coupon_app::CouponStore`],
-//! [`coupon_app::RedemptionStore`] and [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
+//! [`coupon_app::RedemptionStore`], [`coupon_app::NotificationOutbox`], [`coupon_app::Calendar`],
+//! [`coupon_app::JobBook`] and [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
 //! describes the file to the column, and `docs/decisions/` says why it is so.
 //!
 //! * `apply`, `tail`, `filter` and `fold` take in what the ledger decided;
 //! * `load`, `query` and `keys` give it back;
 //! * `redeem` and `history` decide what becomes of an issued coupon, and keep every step;
 //! * `webhooks` and `contacts` keep where notifications go ([`coupon_app::WebhookStore`], [`coupon_app::ContactStore`]);
+//! * `notices`, `outbox`, `calendar` and `jobs` keep what is to be told, and write down what the clock says;
 //! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
 
 mod addresses;
 mod apply;
 mod backup;
+mod calendar;
 mod careful;
 mod connection;
 mod contacts;
@@ -21,9 +24,13 @@ mod filter;
 mod fold;
 mod history;
 mod issued_table;
+mod jobs;
 mod keys;
 mod load;
 mod migrations;
+mod notice_ports;
+mod notices;
+mod outbox;
 mod quarantine;
 mod query;
 mod readers;

@@ -12,10 +12,14 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0002_redemption.sql"),
     include_str!("../migrations/0003_sums.sql"),
     include_str!("../migrations/0004_addresses.sql"),
+    include_str!("../migrations/0005_notifications.sql"),
 ];
 
 /// The first format in which issued coupons have a history.
 pub(crate) const WITH_HISTORY: i64 = 2;
+
+/// The first format in which blocks say what is due.
+pub(crate) const WITH_NOTIFICATIONS: i64 = 3;
 
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {

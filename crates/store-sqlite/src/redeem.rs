@@ -2,11 +2,12 @@
 
 use crate::error::Failure;
 use crate::history;
+use crate::notices::write_step;
 use crate::row::{ISSUED_COUPON, issued_coupon, packed, timestamp};
 use crate::sums::{Standing, Sums};
 use coupon_app::{
-    CommandToken, LedgerError, Reason, Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest,
-    limits,
+    CommandToken, LedgerError, NotificationKinds, Reason, Redeemable, RedemptionAction, RedemptionOutcome,
+    RedemptionRequest, limits,
 };
 use coupon_core::{
     Amount, Coupon, Decision, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, RedemptionRefusal, Step,
@@ -59,6 +60,7 @@ impl From<Undecided> for LedgerError {
 pub(crate) fn decide(
     connection: &mut Connection,
     offers: &mut Offers,
+    kinds: NotificationKinds,
     requests: &[RedemptionRequest],
     clock: Timestamp,
 ) -> Result<(Vec<RedemptionOutcome>, bool), Undecided> {
@@ -66,6 +68,7 @@ pub(crate) fn decide(
     let mut work = Work {
         transaction: &transaction,
         offers,
+        kinds,
         clock,
         wrote: false,
         kept_tokens: 0,
@@ -105,6 +108,7 @@ fn commit(transaction: Transaction<'_>) -> Result<(), Undecided> {
 struct Work<'a> {
     transaction: &'a Transaction<'a>,
     offers: &'a mut Offers,
+    kinds: NotificationKinds,
     clock: Timestamp,
     wrote: bool,
     kept_tokens: usize,
@@ -205,6 +209,7 @@ impl Work<'_> {
             )));
         }
         history::add(self.transaction, found.id, entry)?;
+        write_step(self.transaction, self.kinds, found.issued.id(), entry)?;
         self.wrote = true;
         Ok(())
     }

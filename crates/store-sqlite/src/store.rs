@@ -11,8 +11,8 @@ use crate::tail::Tail;
 use crate::{history, keys, load, query};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, CouponStore, Entry, KeyRecord, KeyStore, LedgerError, RecordStore, Redeemable,
-    RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally,
+    Applied, CouponStore, Entry, KeyRecord, KeyStore, LedgerError, NotificationKinds, RecordStore,
+    Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally,
     WalletFilter,
 };
 use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
@@ -38,6 +38,8 @@ pub struct SqliteOptions {
     /// The file may grow to so many pages of 4 KiB; a write that needs more fails as on a full disk, and nothing of it
     /// is kept. `None`: as far as the disk goes.
     pub max_pages: Option<u32>,
+    /// Which kinds of notification are written. Where there is no channel to tell anybody by, none.
+    pub notifications: NotificationKinds,
 }
 
 /// In a quiet moment the tail is folded from this part of `fold_rows` on.
@@ -51,6 +53,7 @@ impl Default for SqliteOptions {
             reader_cache_kib: 2 << 10,
             fold_rows: 1_000_000,
             max_pages: None,
+            notifications: NotificationKinds::NONE,
         }
     }
 }
@@ -129,6 +132,19 @@ impl SqliteStore {
         backup_file(&self.shared.path, to, pace, progress)
     }
 
+    /// Which kinds of notification are written.
+    pub(crate) fn notifications(&self) -> NotificationKinds {
+        self.shared.options.notifications
+    }
+
+    /// Reads what was committed.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.readers.read(query).await?)
+    }
+
     /// Writes on a thread for blocking work: an application of entries may hold the writer for a while.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -176,7 +192,15 @@ impl Shared {
             let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
             carry(&writer, Carry::Later)
                 .map_err(Undecided::from)
-                .and_then(|()| redeem::decide(&mut writer, &mut offers, requests, clock))
+                .and_then(|()| {
+                    redeem::decide(
+                        &mut writer,
+                        &mut offers,
+                        self.options.notifications,
+                        requests,
+                        clock,
+                    )
+                })
         };
         match decided {
             Ok((outcomes, wrote)) => {
@@ -247,8 +271,7 @@ impl RecordStore for SqliteStore {
 
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
         let shared = &self.shared;
-        let applied =
-            shared.write(|connection| apply(connection, &shared.tail, shared.options.fold_rows, entries));
+        let applied = shared.write(|connection| apply(connection, &shared.tail, &shared.options, entries));
         Ok(applied?)
     }
 

@@ -5,7 +5,7 @@
 
 use crate::error::Failure;
 use crate::issued_table::BLOCK_BITS;
-use coupon_core::IssuedCoupon;
+use coupon_core::{IssuedCoupon, Timestamp};
 use rusqlite::Transaction;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,13 @@ impl Standing {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+struct OfBlock {
+    unused: i64,
+    /// When the first of those expires whose use was given back: the jobs must look at the block again.
+    given_back: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct OfCoupon {
     redeemed: i64,
     revoked: i64,
@@ -44,8 +51,7 @@ struct OfCoupon {
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     coupons: BTreeMap<u32, OfCoupon>,
-    /// Of each coupon and block, by how many fewer or more are unused.
-    blocks: BTreeMap<(u32, u32), i64>,
+    blocks: BTreeMap<(u32, u32), OfBlock>,
 }
 
 impl Sums {
@@ -57,10 +63,15 @@ impl Sums {
         let sums = self.coupons.entry(coupon).or_default();
         sums.redeemed += change(now.counts_as_redeemed(), before.counts_as_redeemed());
         sums.revoked += change(now.revoked, before.revoked);
-        sums.cancelled += i64::from(before.redeemed && !now.redeemed);
-        let block = issued.grant.position.get() >> BLOCK_BITS;
-        *self.blocks.entry((coupon, block)).or_default() +=
-            change(now.counts_as_unused(), before.counts_as_unused());
+        let given_back = before.redeemed && !now.redeemed;
+        sums.cancelled += i64::from(given_back);
+        let number = issued.grant.position.get() >> BLOCK_BITS;
+        let block = self.blocks.entry((coupon, number)).or_default();
+        block.unused += change(now.counts_as_unused(), before.counts_as_unused());
+        if given_back {
+            let expires_at = issued.grant.expires_at;
+            block.given_back = Some(block.given_back.map_or(expires_at, |other| other.min(expires_at)));
+        }
     }
 
     /// Writes them. The tables refuse sums that cannot be.
@@ -72,10 +83,15 @@ impl Sums {
             coupons.execute((coupon, sums.redeemed, sums.revoked, sums.cancelled))?;
         }
         let mut blocks = transaction.prepare_cached(
-            "UPDATE issued_blocks SET unused = unused + ?3 WHERE coupon_id = ?1 AND block = ?2",
+            "UPDATE issued_blocks
+             SET unused = unused + ?3,
+                 expiry_due = CASE WHEN ?4 IS NULL THEN expiry_due ELSE min(ifnull(expiry_due, ?4), ?4) END,
+                 reminder_due = CASE WHEN ?4 IS NULL THEN reminder_due ELSE 0 END
+             WHERE coupon_id = ?1 AND block = ?2",
         )?;
-        for ((coupon, block), unused) in &self.blocks {
-            blocks.execute((coupon, block, unused))?;
+        for ((coupon, number), block) in &self.blocks {
+            let given_back = block.given_back.map(Timestamp::as_micros);
+            blocks.execute((coupon, number, block.unused, given_back))?;
         }
         Ok(())
     }

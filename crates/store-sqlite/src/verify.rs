@@ -8,6 +8,7 @@ mod rows;
 use crate::apply::applied_seq;
 use crate::connection::open_reader;
 use crate::error::{Failure, OpenError};
+use crate::migrations::{WITH_NOTIFICATIONS, format};
 use crate::quarantine;
 use crate::seal::{digest, seal};
 use coupon_app::Seq;
@@ -133,6 +134,14 @@ pub enum Difference {
         /// The block.
         block: u32,
     },
+    /// The job would pass over what expires in a block.
+    #[error("coupon {coupon}: block {block} is not due when its first unused issued coupon expires")]
+    NotDue {
+        /// The coupon.
+        coupon: u32,
+        /// The block.
+        block: u32,
+    },
     /// I14: a history that cannot be, or that does not come to what the issued coupon says.
     #[error("issued coupon {coupon}-{position}: {what}")]
     History {
@@ -196,7 +205,7 @@ impl Findings {
 }
 
 /// Examines the store or backup at `path` without changing it: SQLite's own checks, the seal if there is one, that
-/// every kept sum is the sum of its rows, and the invariants I1, I2, I5 and I14. Reads everything several times; for a
+/// every kept sum is the sum of its rows, that jobs pass nothing over, and the invariants I1, I2, I5 and I14. Reads everything several times; for a
 /// store at rest or a copy.
 pub fn verify(path: &Path) -> Result<Report, VerifyError> {
     let mut connection = open_reader(path, CACHE_KIB)?;
@@ -252,7 +261,29 @@ fn examine(connection: &mut Connection, report: &mut Report, findings: &mut Find
         );
     }
     let indexed = rows::check(&snapshot, &coupons, report, findings)?;
+    if format(&snapshot)? >= WITH_NOTIFICATIONS {
+        check_due(&snapshot, findings)?;
+    }
     holders::check(&snapshot, &coupons, &indexed, findings)
+}
+
+/// Whether every block is due by the time that something in it expires.
+fn check_due(snapshot: &Connection, findings: &mut Findings) -> Result<(), Failure> {
+    let mut statement = snapshot.prepare(
+        "SELECT b.coupon_id, b.block FROM issued_blocks b WHERE EXISTS (
+             SELECT 1 FROM issued_coupons i
+             WHERE i.id BETWEEN (b.coupon_id << 32) + (b.block << 12) AND (b.coupon_id << 32) + (b.block << 12) + 4095
+             AND i.redeemed_at IS NULL AND i.revoked_at IS NULL AND i.expiry_noted_at IS NULL
+             AND (b.expiry_due IS NULL OR b.expiry_due > i.expires_at))",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        findings.add(Difference::NotDue {
+            coupon: row.get(0)?,
+            block: row.get(1)?,
+        });
+    }
+    Ok(())
 }
 
 /// SQLite's own checks. They leave out CHECK constraints in a file that is opened for reading only; the ones that

@@ -16,6 +16,7 @@ mod follow;
 mod forwarding;
 mod ledger;
 mod ledgers;
+mod notices;
 mod reconciliation;
 mod redeemer;
 mod redemption;

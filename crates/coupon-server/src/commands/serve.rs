@@ -5,7 +5,7 @@ use crate::client::converse;
 use crate::config::{LogFormat, SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear};
 use crate::store_watch::StoreWatch;
-use crate::wiring::{Embedded, Together};
+use crate::wiring::{Embedded, JobThread, Together};
 use crate::{banner, environment, open_files, telemetry};
 use anyhow::Context as _;
 use clap::Args;
@@ -121,6 +121,14 @@ async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
     let ear = Ear::open()?;
     let watch = StoreWatch::new(hall.store_lag(), Arc::clone(&embedded.outbox), recovery.applied);
     let follower = embedded.follow(Arc::new(watch), ear.teller())?;
+    let jobs = Arc::new(embedded.jobs(settings)?);
+    let counted = Arc::clone(&jobs);
+    hall.also_tell(Box::new(move || counted.books().text()));
+    let job_thread = settings
+        .jobs
+        .run
+        .then(|| JobThread::start(jobs, ear.teller()))
+        .transpose()?;
     let loops = settings.http.loops().get();
     let running = hall
         .serve(settings.listen, loops, || house.desk())
@@ -130,6 +138,9 @@ async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
     banner::say_ready(&url, &settings.data_dir, &recovery)?;
     // Nothing else runs on this runtime: the hall, the ledger and the follower have threads of their own.
     let farewell = ear.hear();
+    if let Some(jobs) = job_thread {
+        jobs.finish();
+    }
     let code = lifecycle::end(farewell, &settings.shutdown, running, house).await;
     lifecycle::end_following(&follower, &settings.shutdown);
     Ok(code)

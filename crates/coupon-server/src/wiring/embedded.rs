@@ -1,6 +1,7 @@
 //! One server alone: the journal decides, SQLite keeps the record, both in a data directory.
 
 use super::House;
+use super::jobs::{channels, jobs};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::data_dir::DataDir;
@@ -12,6 +13,7 @@ use coupon_app::{
     Board, Clock, CodeKey, Followed, Ledgers, LookReconciliation, Outbox, RecordStore, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
+use coupon_worker::Jobs;
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -72,6 +74,11 @@ impl Embedded {
         Ok((embedded, recovery))
     }
 
+    /// The jobs over the store.
+    pub(crate) fn jobs(&self, settings: &Settings) -> anyhow::Result<Jobs> {
+        jobs(settings, &self.store)
+    }
+
     /// Starts to carry the ledger's records to the store.
     pub(crate) fn follow(
         &self,
@@ -113,6 +120,7 @@ pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
         writer_cache_kib: store.writer_cache_kib,
         reader_cache_kib: store.reader_cache_kib,
         fold_rows: count(store.fold_rows),
+        notifications: settings.notifications.kinds(!channels(settings).is_empty()),
         ..SqliteOptions::default()
     }
 }

@@ -14,6 +14,7 @@ mod data_dir;
 mod faults;
 mod fleet;
 mod harness;
+mod jobs;
 mod log;
 mod many_redemptions;
 mod many_servers;

@@ -1,12 +1,14 @@
-//! The contracts of store and redemption, sat with a tail of the usual length and with one that is folded all the time.
+//! The contracts of store, redemption and notifications, sat with a tail of the usual length and with one that is folded all the time.
 
 use crate::scene::{Scene, assert_sound};
 use async_trait::async_trait;
+use coupon_app::NotificationKinds;
 use coupon_app::contract::addresses::{AddressBook, AddressHarness};
+use coupon_app::contract::notices::{NoticeHarness, Office};
 use coupon_app::contract::redemption::{RedemptionHarness, Till};
 use coupon_app::contract::store::{Books, StoreHarness};
 use std::sync::Arc;
-use store_sqlite::SqliteStore;
+use store_sqlite::{SqliteOptions, SqliteStore};
 
 /// Opens stores in directories of their own.
 struct SqliteHarness {
@@ -39,6 +41,28 @@ impl SqliteHarness {
         AddressBook {
             webhooks: Arc::<SqliteStore>::clone(&store),
             contacts: store,
+        }
+    }
+
+    fn office(&self, notifications: NotificationKinds) -> Office {
+        let options = SqliteOptions {
+            fold_rows: self.fold_rows,
+            notifications,
+            ..SqliteOptions::default()
+        };
+        let store = Arc::new(SqliteStore::open(&self.scene.path(), options).unwrap());
+        Office {
+            till: Till {
+                redemptions: Arc::<SqliteStore>::clone(&store),
+                books: Books {
+                    records: Arc::<SqliteStore>::clone(&store),
+                    coupons: Arc::<SqliteStore>::clone(&store),
+                    keys: Arc::<SqliteStore>::clone(&store),
+                },
+            },
+            outbox: Arc::<SqliteStore>::clone(&store),
+            calendar: Arc::<SqliteStore>::clone(&store),
+            jobs: store,
         }
     }
 
@@ -96,10 +120,31 @@ mod addresses {
     coupon_app::address_contract!(super::SqliteHarness::folding(200_000));
 }
 
+#[async_trait(?Send)]
+impl NoticeHarness for SqliteHarness {
+    async fn open(&mut self, kinds: NotificationKinds) -> Office {
+        self.scene = Scene::new();
+        self.office(kinds)
+    }
+
+    async fn crash_and_reopen(&mut self, office: Office) -> Office {
+        drop(office);
+        assert_sound(&self.scene);
+        self.office(NotificationKinds::ALL)
+    }
+
+    fn schedules(&self) -> u32 {
+        24
+    }
+}
+
 mod usual {
     coupon_app::store_contract!(super::SqliteHarness::folding(200_000));
     mod redemption {
         coupon_app::redemption_contract!(super::super::SqliteHarness::folding(200_000));
+    }
+    mod notices {
+        coupon_app::notice_contract!(super::super::SqliteHarness::folding(200_000));
     }
 }
 
@@ -107,5 +152,8 @@ mod always_folded {
     coupon_app::store_contract!(super::SqliteHarness::folding(1));
     mod redemption {
         coupon_app::redemption_contract!(super::super::SqliteHarness::folding(1));
+    }
+    mod notices {
+        coupon_app::notice_contract!(super::super::SqliteHarness::folding(1));
     }
 }

@@ -10,6 +10,7 @@ mod backup;
 mod contract;
 mod crash;
 mod full;
+mod notices;
 mod open;
 mod property;
 mod quarantine;

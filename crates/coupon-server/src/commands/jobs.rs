@@ -1,0 +1,165 @@
+//! `firstcome jobs`: runs a job by hand, and shows what they have done.
+
+use crate::cli::Shared;
+use crate::client::converse;
+use crate::clock;
+use crate::config::Settings;
+use crate::data_dir::DataDir;
+use crate::table::Table;
+use crate::times::Moment;
+use crate::wiring::{jobs, store_options};
+use crate::{telemetry, terminal};
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use coupon_app::{JobBook as _, JobRecord, NotificationOutbox as _, OutboxTally};
+use coupon_core::Timestamp;
+use coupon_worker::{Job, stop};
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::Arc;
+use store_sqlite::SqliteStore;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs one job to the end of what is due
+    Run(Run),
+    /// Lists the jobs with their last runs, and what is to be told
+    List(List),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+expire writes down which issued coupons have expired; remind writes reminders; deliver brings notifications. A server
+that works alone runs them itself; running one beside it is harmless, and refused while the server runs the same.
+
+With --at the job takes it to be another time. What is written then stays written: nobody is reminded again when the
+time really comes.
+
+Examples:
+  firstcome jobs run expire
+  firstcome jobs run remind --at +25d
+  firstcome jobs run remind --at 2026-12-24T09:00:00+09:00 --data-dir /var/lib/firstcome")]
+pub(crate) struct Run {
+    /// Which: expire, remind or deliver
+    #[arg(value_parser = job)]
+    job: Job,
+
+    /// The time that the job takes it to be: +25d, or 2026-12-24T18:00:00+09:00
+    #[arg(long, value_name = "TIME")]
+    at: Option<Moment>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {}
+
+fn job(name: &str) -> Result<Job, String> {
+    Job::parse(name).ok_or_else(|| {
+        let names = Job::ALL.map(Job::name);
+        format!("there is no job {name:?}; there are {}", names.join(", "))
+    })
+}
+
+pub(crate) fn run(shared: &Shared, command: &Command) -> anyhow::Result<ExitCode> {
+    let settings = shared.settle(Vec::new())?.settings;
+    telemetry::start(&settings.log)?;
+    match command {
+        Command::Run(options) => run_one(shared, &settings, options)?,
+        Command::List(List {}) => list(shared, &settings)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The store of a data directory, whether a server runs there or not.
+fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+    ensure!(
+        !settings.database.is_set(),
+        "jobs are not run on a shared database by this version"
+    );
+    let directory = DataDir::open(&settings.data_dir)?;
+    let store = SqliteStore::open(&directory.store_file(), store_options(settings))?;
+    Ok(Arc::new(store))
+}
+
+fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Result<()> {
+    let at = options
+        .at
+        .as_ref()
+        .map(|moment| moment.from(clock::now()))
+        .transpose()
+        .context("--at is beyond the calendar")?
+        .map(|at| Timestamp::saturating_from_micros(at.as_microsecond()));
+    let jobs = jobs(settings, &store(settings)?)?;
+    // Nobody rings: a signal ends the process, and what was written stays.
+    let (_bell, told) = stop();
+    let name = options.job.name();
+    let Some(run) = converse(async { Ok(jobs.run(options.job, at, &told).await?) })? else {
+        bail!(
+            "{name} is being run by another process; try again when it is done, or in a minute if that one was killed"
+        );
+    };
+    if shared.json {
+        return Ok(terminal::say_json(&json!({ "job": name, "done": run.done }))?);
+    }
+    Ok(terminal::say_line(format!("{name}: {} done", run.done))?)
+}
+
+fn list(shared: &Shared, settings: &Settings) -> anyhow::Result<()> {
+    let store = store(settings)?;
+    let (records, tally) = converse(async { Ok((store.jobs().await?, store.tally().await?)) })?;
+    let of = |job: Job| records.iter().find(|record| *record.name == *job.name());
+    if shared.json {
+        let all: Vec<_> = Job::ALL.iter().map(|job| as_json(*job, of(*job))).collect();
+        return Ok(terminal::say_json(
+            &json!({ "jobs": all, "notifications": notifications(tally) }),
+        )?);
+    }
+    let mut table = Table::new(&["JOB", "LAST BEGAN", "LAST ENDED", "DONE", "ERROR"], 4);
+    for job in Job::ALL {
+        let last = of(job).and_then(|record| record.last.as_ref());
+        let cell = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        table.row(vec![
+            job.name().to_owned(),
+            cell(last.map(|run| when(run.began_at))),
+            cell(last.map(|run| when(run.ended_at))),
+            cell(last.map(|run| run.done.to_string())),
+            cell(last.and_then(|run| run.error.as_deref().map(str::to_owned))),
+        ]);
+    }
+    terminal::say(&table.text())?;
+    terminal::say_line(format!(
+        "\nnotifications: {} new, {} waiting, {} dead, {} undeliverable; the oldest is of {}",
+        tally.new,
+        tally.waiting,
+        tally.dead,
+        tally.undeliverable,
+        tally.oldest.map_or_else(|| "-".to_owned(), when)
+    ))?;
+    Ok(())
+}
+
+fn as_json(job: Job, record: Option<&JobRecord>) -> serde_json::Value {
+    let last = record.and_then(|record| record.last.as_ref());
+    json!({
+        "name": job.name(),
+        "runs": record.is_some_and(|record| record.lease.is_some()),
+        "lastBeganAt": last.map(|run| when(run.began_at)),
+        "lastEndedAt": last.map(|run| when(run.ended_at)),
+        "lastDone": last.map(|run| run.done),
+        "lastError": last.and_then(|run| run.error.as_deref()),
+    })
+}
+
+fn notifications(tally: OutboxTally) -> serde_json::Value {
+    json!({
+        "new": tally.new,
+        "waiting": tally.waiting,
+        "dead": tally.dead,
+        "undeliverable": tally.undeliverable,
+        "oldestAt": tally.oldest.map(when),
+    })
+}
+
+fn when(at: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.as_micros())
+        .map_or_else(|_beyond| "-".to_owned(), |at| at.to_string())
+}

@@ -1,0 +1,100 @@
+//! Jobs on the real binary: by hand with the clock moved, and by the server itself.
+
+use crate::harness::{Caller, PATIENCE, Scratch, converse};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+const KEEP: &str = "notifications.keep=always";
+
+fn run(scratch: &Scratch, arguments: &[&str]) -> u64 {
+    let mut all = vec!["--data-dir", "data", "--json", "--set", KEEP, "jobs", "run"];
+    all.extend(arguments);
+    let said: Value = serde_json::from_str(&scratch.must(&all)).unwrap();
+    assert_eq!(said["job"], json!(arguments[0]));
+    said["done"].as_u64().unwrap()
+}
+
+fn notifications(scratch: &Scratch) -> Value {
+    let said = scratch.must(&["--data-dir", "data", "--json", "jobs", "list"]);
+    let mut said: Value = serde_json::from_str(&said).unwrap();
+    said["notifications"].take()
+}
+
+#[test]
+fn reminders_and_expiry_are_written_once_by_command_with_the_clock_moved() {
+    let scratch = Scratch::new();
+    let server = scratch.serve_with(&["--set", KEEP, "--set", "jobs.run=false"]);
+    let admin = Caller::admin(&scratch, &server);
+    let coupon = admin.publish(3);
+    for number in 1..=3 {
+        admin.issue(&coupon, &format!("user-{number}"));
+    }
+    let body = json!({ "orderId": "order", "orderAmount": 50_000 });
+    let path = "/v1/issued-coupons/1-1/redemption";
+    admin.ask(reqwest::Method::POST, path, Some(body));
+    // The server runs; a job beside it is harmless.
+    assert_eq!(run(&scratch, &["remind"]), 0);
+    assert!(server.stop().0.success());
+    // Sold out and redeemed, with what they tell of.
+    assert_eq!(notifications(&scratch)["new"], json!(2));
+    for (job, at, done) in [
+        ("remind", "+22d", 0),
+        ("remind", "+24d", 2),
+        ("remind", "+24d", 0),
+        ("remind", "+29d", 0),
+        ("expire", "+29d", 0),
+        ("expire", "+31d", 2),
+        ("expire", "+31d", 0),
+        ("deliver", "+31d", 0),
+    ] {
+        assert_eq!(run(&scratch, &[job, "--at", at]), done, "{job} at {at}");
+    }
+    assert_eq!(notifications(&scratch)["new"], json!(6));
+    let listed = scratch.must(&["--data-dir", "data", "jobs", "list"]);
+    for word in ["expire", "remind", "deliver", "6 new", "0 dead"] {
+        assert!(listed.contains(word), "{word} is missing in\n{listed}");
+    }
+    scratch.must(&["verify", "--data-dir", "data"]);
+}
+
+#[test]
+fn a_server_runs_its_jobs_itself_and_says_so() {
+    let scratch = Scratch::new();
+    let server = scratch.serve_with(&["--set", KEEP, "--set", "jobs.expire_every_s=1"]);
+    let begun = Instant::now();
+    loop {
+        let url = format!("{}/metrics", server.url);
+        let page = converse(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
+        let ran = page.lines().any(|line| {
+            line.strip_prefix("firstcome_job_runs_total{job=\"expire\"} ")
+                .is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count >= 2))
+        });
+        assert_eq!(page.matches("# EOF").count(), 1, "one text has one end");
+        assert!(page.contains("firstcome_combiner_batches_total"));
+        if ran {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no job has run:\n{page}");
+    }
+    assert!(server.stop().0.success());
+}
+
+#[test]
+fn what_cannot_be_a_job_or_a_time_or_a_list_of_reminders_is_refused() {
+    let scratch = Scratch::new();
+    for (arguments, why) in [
+        (vec!["jobs", "run", "sweep"], "expire, remind, deliver"),
+        (vec!["jobs", "run", "expire", "--at", "noon"], "is not a time"),
+    ] {
+        let output = scratch.run(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+    }
+    for (days, why) in [("0", "1 to 366"), ("7,7", "different"), ("soon", "whole numbers")] {
+        let setting = format!("reminders.days={days}");
+        let said = scratch.refused(&["--set", &setting, "jobs", "list"]);
+        assert!(said.contains(why), "{said}");
+    }
+    let said = scratch.refused(&["--data-dir", "nowhere", "jobs", "run", "expire"]);
+    assert!(said.contains("no data directory"), "{said}");
+}

@@ -1,0 +1,243 @@
+//! What the clock makes due: expiry and reminders, block by block, and the announcement of issues.
+
+use crate::error::Failure;
+use crate::issued_table::BLOCK_BITS;
+use crate::notices::Teller;
+use crate::row::timestamp;
+use coupon_app::{NotificationKind, NotificationKinds, Passed, Reminders};
+use coupon_core::{CouponId, Timestamp, decide_reminder};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// A block that has something due.
+struct Block {
+    coupon: u32,
+    number: u32,
+    /// The keys of its rows lie between these.
+    first: i64,
+    last: i64,
+}
+
+/// The blocks that are due by `column`, at most one more than `limit` rows can fill.
+fn due(
+    transaction: &Transaction<'_>,
+    column: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Block>, Failure> {
+    // A block writes at least one row, or its due time is put right and it does not come again.
+    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut statement = transaction.prepare_cached(&format!(
+        "SELECT coupon_id, block FROM issued_blocks WHERE {column} <= ?1 LIMIT ?2"
+    ))?;
+    let mut rows = statement.query((now.as_micros(), most))?;
+    let mut blocks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (coupon, number): (u32, u32) = (row.get(0)?, row.get(1)?);
+        let first = i64::from(coupon) << 32 | i64::from(number) << BLOCK_BITS;
+        blocks.push(Block {
+            coupon,
+            number,
+            first,
+            last: first | ((1 << BLOCK_BITS) - 1),
+        });
+    }
+    Ok(blocks)
+}
+
+const UNUSED: &str = "id BETWEEN ?1 AND ?2 AND redeemed_at IS NULL AND revoked_at IS NULL";
+
+/// Goes through due blocks until about `limit` rows are written, and commits.
+fn pass(
+    connection: &mut Connection,
+    column: &str,
+    now: Timestamp,
+    limit: usize,
+    mut visit: impl FnMut(&Transaction<'_>, &Block) -> Result<(u64, Option<i64>), Failure>,
+) -> Result<Passed, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let blocks = due(&transaction, column, now, limit)?;
+    if blocks.is_empty() {
+        return Ok(Passed::default());
+    }
+    let mut passed = Passed::default();
+    let enough = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
+    // Looking costs about as much as writing.
+    let most_looks = (limit >> BLOCK_BITS) + 2;
+    for (index, block) in blocks.iter().enumerate() {
+        if passed.written >= enough || index >= most_looks {
+            passed.more = true;
+            break;
+        }
+        let (written, next) = visit(&transaction, block)?;
+        passed.written += written;
+        transaction
+            .prepare_cached(&format!(
+                "UPDATE issued_blocks SET {column} = ?3 WHERE coupon_id = ?1 AND block = ?2"
+            ))?
+            .execute((block.coupon, block.number, next))?;
+    }
+    passed.more |= blocks.len() > limit;
+    transaction.commit()?;
+    Ok(passed)
+}
+
+/// Writes down what has expired unused.
+pub(crate) fn expire(
+    connection: &mut Connection,
+    kinds: NotificationKinds,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Passed, Failure> {
+    let tells = kinds.has(NotificationKind::Expired);
+    pass(connection, "expiry_due", now, limit, |transaction, block| {
+        let bounds = (block.first, block.last, now.as_micros());
+        if tells {
+            transaction
+                .prepare_cached(&format!(
+                    "INSERT INTO notifications (subject, kind, detail, at, new_at)
+                     SELECT id, 'expired', 0, expires_at, 0 FROM issued_coupons
+                     WHERE {UNUSED} AND expiry_noted_at IS NULL AND expires_at <= ?3 ORDER BY id
+                     ON CONFLICT (subject, kind, detail) DO NOTHING"
+                ))?
+                .execute(bounds)?;
+        }
+        let written = transaction
+            .prepare_cached(&format!(
+                "UPDATE issued_coupons SET expiry_noted_at = ?3
+                 WHERE {UNUSED} AND expiry_noted_at IS NULL AND expires_at <= ?3"
+            ))?
+            .execute(bounds)?;
+        let next: Option<i64> = transaction
+            .prepare_cached(&format!(
+                "SELECT min(expires_at) FROM issued_coupons WHERE {UNUSED} AND expiry_noted_at IS NULL"
+            ))?
+            .query_row((block.first, block.last), |row| row.get(0))?;
+        Ok((u64::try_from(written).unwrap_or(u64::MAX), next))
+    })
+}
+
+/// Writes the reminders that are due.
+pub(crate) fn remind(
+    connection: &mut Connection,
+    kinds: NotificationKinds,
+    reminders: &Reminders,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Passed, Failure> {
+    if !kinds.has(NotificationKind::Expiring) {
+        return Ok(Passed::default());
+    }
+    look_again_for(connection, reminders)?;
+    let mut teller = Teller::default();
+    pass(connection, "reminder_due", now, limit, |transaction, block| {
+        let coupon = CouponId::new(block.coupon)
+            .map_err(|_not_one| Failure::Damaged(format!("{} is no coupon", block.coupon)))?;
+        let zone = teller.coupon(transaction, coupon)?.terms.time_zone.clone();
+        let mut zoned = reminders.in_zone(&zone);
+        let mut rows = transaction.prepare_cached(&format!(
+            "SELECT id, issued_at, expires_at, reminded_days FROM issued_coupons
+             WHERE {UNUSED} AND expires_at > ?3"
+        ))?;
+        let mut rows = rows.query((block.first, block.last, now.as_micros()))?;
+        let (mut due, mut next) = (Vec::new(), None);
+        while let Some(row) = rows.next()? {
+            let expires_at = timestamp(row.get(2)?)?;
+            let decided = decide_reminder(
+                timestamp(row.get(1)?)?,
+                expires_at,
+                row.get(3)?,
+                zoned.of(expires_at).iter().copied(),
+                now,
+            );
+            if let Some(one) = decided.due {
+                due.push((row.get::<_, i64>(0)?, one));
+            }
+            if let Some(at) = decided.next {
+                next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
+            }
+        }
+        let mut notify = transaction.prepare_cached(
+            "INSERT INTO notifications (subject, kind, detail, at, new_at) VALUES (?1, 'expiring', ?2, ?3, 0)
+             ON CONFLICT (subject, kind, detail) DO NOTHING",
+        )?;
+        let mut mark =
+            transaction.prepare_cached("UPDATE issued_coupons SET reminded_days = ?2 WHERE id = ?1")?;
+        for (id, one) in &due {
+            notify.execute((id, one.days, one.at.as_micros()))?;
+            mark.execute((id, one.days))?;
+        }
+        let written = u64::try_from(due.len()).unwrap_or(u64::MAX);
+        Ok((written, next.map(Timestamp::as_micros)))
+    })
+}
+
+/// When other reminders are asked for than before, every block has to be looked at again.
+fn look_again_for(connection: &mut Connection, reminders: &Reminders) -> Result<(), Failure> {
+    let name = reminders.name();
+    let known: String = connection
+        .prepare_cached("SELECT reminders FROM meta")?
+        .query_row([], |row| row.get(0))?;
+    if known != name {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("UPDATE issued_blocks SET reminder_due = 0", [])?;
+        transaction.execute("UPDATE meta SET reminders = ?1", [&name])?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Announces issues that have arrived: they stand in the order of their positions, and none comes in between.
+pub(crate) fn announce(
+    connection: &mut Connection,
+    kinds: NotificationKinds,
+    limit: usize,
+) -> Result<Passed, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let waiting: Vec<(u32, u32, u32)> = transaction
+        .prepare_cached(
+            "SELECT c.id, ifnull(a.through, 0), c.last_position FROM coupons c
+             LEFT JOIN announcements a ON a.coupon_id = c.id WHERE c.last_position > ifnull(a.through, 0) ORDER BY c.id",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    if waiting.is_empty() {
+        return Ok(Passed::default());
+    }
+    let mut passed = Passed::default();
+    let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
+    for (coupon, through, last) in waiting {
+        let mut end = last;
+        if kinds.has(NotificationKind::Issued) {
+            let room = limit - passed.written;
+            if room == 0 {
+                passed.more = true;
+                break;
+            }
+            let reach = u64::from(through).saturating_add(room);
+            if reach < u64::from(last) {
+                end = u32::try_from(reach).unwrap_or(last);
+                passed.more = true;
+            }
+            let key = |position: u32| i64::from(coupon) << 32 | i64::from(position);
+            let written = transaction
+                .prepare_cached(
+                    "INSERT INTO notifications (subject, kind, detail, at, new_at)
+                     SELECT id, 'issued', 0, issued_at, 0 FROM issued_coupons
+                     WHERE id > ?1 AND id <= ?2 ORDER BY id ON CONFLICT (subject, kind, detail) DO NOTHING",
+                )?
+                .execute((key(through), key(end)))?;
+            passed.written += u64::try_from(written).unwrap_or(u64::MAX);
+        }
+        transaction
+            .prepare_cached(
+                "INSERT INTO announcements (coupon_id, through) VALUES (?1, ?2)
+                 ON CONFLICT (coupon_id) DO UPDATE SET through = excluded.through",
+            )?
+            .execute((coupon, end))?;
+        if passed.more {
+            break;
+        }
+    }
+    transaction.commit()?;
+    Ok(passed)
+}

@@ -1,0 +1,123 @@
+//! The ports of the outbox, of the calendar and of jobs over the store.
+
+use crate::store::SqliteStore;
+use crate::{calendar, jobs, outbox};
+use async_trait::async_trait;
+use coupon_app::{
+    Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, Notification,
+    NotificationOutbox, OutboxTally, Passed, Plan, Reminders, Settled, StoreError, Taken,
+};
+use coupon_core::{Span, Timestamp};
+
+#[async_trait]
+impl NotificationOutbox for SqliteStore {
+    async fn take_new(
+        &self,
+        now: Timestamp,
+        lease: Span,
+        limit: usize,
+    ) -> Result<Vec<Notification>, StoreError> {
+        self.write(move |connection| outbox::take_new(connection, now, lease, limit))
+            .await
+    }
+
+    async fn plan(&self, plans: &[Plan], now: Timestamp) -> Result<(), StoreError> {
+        let plans = plans.to_vec();
+        self.write(move |connection| outbox::plan(connection, &plans, now))
+            .await
+    }
+
+    async fn take_due(
+        &self,
+        channels: &[&str],
+        now: Timestamp,
+        lease: Span,
+        limit: usize,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let channels: Vec<String> = channels.iter().map(|channel| (*channel).to_owned()).collect();
+        self.write(move |connection| outbox::take_due(connection, &channels, now, lease, limit))
+            .await
+    }
+
+    async fn settle(&self, settled: &[Settled], now: Timestamp) -> Result<(), StoreError> {
+        let settled = settled.to_vec();
+        self.write(move |connection| outbox::settle(connection, &settled, now))
+            .await
+    }
+
+    async fn deliveries(
+        &self,
+        state: Option<DeliveryState>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.read(move |connection| outbox::deliveries(connection, state, after, limit))
+            .await
+    }
+
+    async fn replay(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        let delivery = delivery.clone();
+        self.write(move |connection| outbox::replay(connection, &delivery, now))
+            .await
+    }
+
+    async fn tally(&self) -> Result<OutboxTally, StoreError> {
+        self.read(|connection| outbox::tally(connection)).await
+    }
+
+    async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        self.write(move |connection| outbox::forget(connection, before, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl Calendar for SqliteStore {
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
+        let kinds = self.notifications();
+        self.write(move |connection| calendar::expire(connection, kinds, now, limit))
+            .await
+    }
+
+    async fn remind(
+        &self,
+        reminders: &Reminders,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Passed, StoreError> {
+        let (kinds, reminders) = (self.notifications(), reminders.clone());
+        self.write(move |connection| calendar::remind(connection, kinds, &reminders, now, limit))
+            .await
+    }
+
+    async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
+        let kinds = self.notifications();
+        self.write(move |connection| calendar::announce(connection, kinds, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl JobBook for SqliteStore {
+    async fn take_job(
+        &self,
+        name: &str,
+        owner: &str,
+        now: Timestamp,
+        lease: Span,
+    ) -> Result<bool, StoreError> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        self.write(move |connection| jobs::take(connection, &name, &owner, now, lease))
+            .await
+    }
+
+    async fn end_job(&self, name: &str, owner: &str, run: &JobRun) -> Result<(), StoreError> {
+        let (name, owner, run) = (name.to_owned(), owner.to_owned(), run.clone());
+        self.write(move |connection| jobs::end(connection, &name, &owner, &run))
+            .await
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.read(|connection| jobs::all(connection)).await
+    }
+}
