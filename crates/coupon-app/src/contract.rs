@@ -7,6 +7,7 @@
 //! coupon_app::combiner_contract!(JournalHarness::new());
 //! coupon_app::store_contract!(SqliteHarness::new());
 //! coupon_app::redemption_contract!(SqliteHarness::new());
+//! coupon_app::notice_contract!(SqliteHarness::new());
 //! coupon_app::delivery_contract!(MysqlHarness::new());
 //! coupon_app::address_contract!(SqliteHarness::new());
 //! coupon_app::desk_contract!(SqliteHarness::new());
@@ -26,6 +27,7 @@ pub mod combiner;
 pub mod delivery;
 pub mod desk;
 pub mod ledger;
+pub mod notices;
 pub mod redemption;
 mod reference;
 mod scene;

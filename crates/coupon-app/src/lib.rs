@@ -8,6 +8,8 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`NotificationOutbox`] keeps what is to be told; [`Calendar`] writes down what the clock makes due; [`JobBook`]
+//!   gives each job to one worker.
 //! * [`Channel`] brings a [`Notification`] to whom it concerns.
 //! * [`Contacts`] says how a person is reached; [`ContactStore`] keeps what we were told.
 //! * [`WebhookStore`] keeps the shop's endpoints; [`WebhookPost`] reaches one out of turn.
@@ -18,6 +20,7 @@
 //! With the feature `contract` come the reference adapters and the suites that examine any adapter.
 
 mod board;
+mod calendar;
 mod clock;
 mod code;
 mod combiner;
@@ -31,6 +34,7 @@ mod desk;
 mod error;
 mod follow;
 mod forwarding;
+mod job;
 mod key;
 mod ledger;
 mod ledgers;
@@ -39,6 +43,7 @@ mod lock;
 #[cfg(feature = "contract")]
 pub mod memory;
 mod notification;
+mod notification_outbox;
 mod on_record;
 mod outbox;
 mod redeemer;
@@ -47,6 +52,7 @@ mod store;
 mod webhook;
 
 pub use board::{Board, Posted};
+pub use calendar::{Calendar, Passed, Reminders, RemindersError, ZonedReminders};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
@@ -61,6 +67,7 @@ pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
 pub use follow::{Followed, follow};
 pub use forwarding::{Epochs, Forwarding};
+pub use job::{JobBook, JobRecord, JobRun};
 pub use key::{KeyId, KeyRecord, Scope};
 pub use ledger::{
     Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
@@ -71,6 +78,10 @@ pub use lock::{Lease, Lock};
 pub use notification::{
     About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
     NotificationIdError, NotificationKind, Patience, Recipient, RecipientError, Report,
+};
+pub use notification_outbox::{
+    DeliveryRecord, DeliveryState, NotificationKinds, NotificationOutbox, OutboxTally, Plan, Settled, Taken,
+    Verdict,
 };
 pub use on_record::{FactsOfRecord, OnRecord};
 pub use outbox::{Entry, IssuedRecord, Outbox, Record, RevisedRecord, Seq};

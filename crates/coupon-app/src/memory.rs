@@ -8,6 +8,8 @@ mod clock;
 mod deliveries;
 mod facts;
 mod ledger;
+mod notice_ports;
+mod notices;
 mod store;
 mod uses;
 mod webhooks;

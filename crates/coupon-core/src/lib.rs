@@ -13,10 +13,12 @@ mod discount;
 mod invariants;
 mod issue;
 mod issued_coupon;
+mod job;
 pub mod limits;
 mod order;
 mod quantity;
 mod redemption;
+mod reminder;
 mod terms;
 mod text;
 mod time;
@@ -32,12 +34,14 @@ pub use discount::Discount;
 pub use invariants::{Breach, HistoryBreach, Witnessed, check_history, check_order};
 pub use issue::{Grant, Held, KeyHash, Outcome, Standing, decide};
 pub use issued_coupon::{IssuedCoupon, IssuedCouponId, IssuedCouponIdError, IssuedState, Redemption};
+pub use job::{job_due_in, job_is_due, lease_is_free};
 pub use order::{Amount, AmountError, Order, OrderId, OrderIdError};
 pub use quantity::{Position, Quantity};
 pub use redemption::{
     Actor, Decision, HistoryEntry, Offer, RedemptionRefusal, Step, Trail, decide_cancellation,
     decide_redemption, decide_revocation, may_use, quote,
 };
+pub use reminder::{Reminder, Reminding, decide_reminder};
 pub use terms::{AckLevel, Strategy, Terms, TermsChange, TermsDraft};
 pub use time::{Span, Timestamp};
 pub use user::{UserId, UserIdError};

@@ -3,10 +3,11 @@
 use super::addresses::{AddressBook, AddressHarness};
 use super::delivery::{DeliveryHarness, Intake};
 use super::ledger::{Bench, LedgerHarness};
+use super::notices::{NoticeHarness, Office};
 use super::redemption::{RedemptionHarness, Till};
 use super::store::{Books, StoreHarness};
 use crate::memory::{ManualClock, Medium, MemoryAddresses, MemoryDeliveries, MemoryLedger, MemoryStore};
-use crate::{Board, RecordStore};
+use crate::{Board, NotificationKinds, RecordStore};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -100,6 +101,32 @@ impl RedemptionHarness for ReferenceStoreHarness {
     async fn crash_and_reopen(&mut self, till: Till) -> Till {
         drop(till);
         self.till()
+    }
+}
+
+impl ReferenceStoreHarness {
+    fn office(&self) -> Office {
+        let store = Arc::new(self.0.clone());
+        Office {
+            till: self.till(),
+            outbox: Arc::clone(&store) as _,
+            calendar: Arc::clone(&store) as _,
+            jobs: store,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl NoticeHarness for ReferenceStoreHarness {
+    async fn open(&mut self, kinds: NotificationKinds) -> Office {
+        *self = Self(MemoryStore::new().telling(kinds));
+        self.office()
+    }
+
+    async fn crash_and_reopen(&mut self, office: Office) -> Office {
+        drop(office);
+        self.0 = std::mem::take(&mut self.0).telling(NotificationKinds::ALL);
+        self.office()
     }
 }
 

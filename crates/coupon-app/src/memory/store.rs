@@ -1,11 +1,13 @@
 //! The reference store. A clone is the same store opened again.
 
 use super::facts::lives;
+use super::notice_ports::id_of_step;
+use super::notices::Notices;
 use super::uses::Uses;
 use crate::{
-    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, LedgerError, Record, RecordStore,
-    Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq,
-    StoreError, StoreTally, WalletFilter,
+    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, LedgerError, NotificationId,
+    NotificationKinds, Record, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest,
+    RedemptionStore, Restore, RevisedRecord, Seq, StoreError, StoreTally, WalletFilter,
 };
 use async_trait::async_trait;
 use coupon_core::{
@@ -34,15 +36,16 @@ pub enum Quarantined {
 }
 
 #[derive(Debug, Default)]
-struct Books {
+pub(super) struct Books {
     applied: Seq,
-    coupons: BTreeMap<CouponId, Coupon>,
-    issued: BTreeMap<(CouponId, Position), IssuedRecord>,
+    pub(super) coupons: BTreeMap<CouponId, Coupon>,
+    pub(super) issued: BTreeMap<(CouponId, Position), IssuedRecord>,
     counts: BTreeMap<CouponId, u32>,
     held: BTreeMap<(CouponId, UserId), Position>,
     tokens: Vec<RevisedRecord>,
     quarantine: Vec<(IssuedRecord, Quarantined)>,
-    uses: Uses,
+    pub(super) uses: Uses,
+    pub(super) notices: Notices,
     code_key: Option<[u8; 16]>,
     keys: Vec<KeyRecord>,
 }
@@ -58,7 +61,14 @@ impl MemoryStore {
         self.books().quarantine.clone()
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
+    /// The same store, writing only these kinds of notification from now on.
+    #[must_use]
+    pub fn telling(self, kinds: NotificationKinds) -> Self {
+        self.books().notices.kinds = kinds;
+        self
+    }
+
+    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,6 +102,19 @@ impl Books {
             }
             *self.counts.entry(issued.coupon).or_default() += 1;
             applied.written += 1;
+            self.note_sold_out(issued);
+        }
+    }
+
+    /// Tells of the issue that takes the last of the quantity.
+    fn note_sold_out(&mut self, issued: &IssuedRecord) {
+        let coupon = issued.coupon;
+        if self.no_room(coupon) == Some(Quarantined::OverQuantity)
+            && let Some(last) = self.of(coupon).last()
+        {
+            let position = last.grant.position;
+            let id = NotificationId::SoldOut { coupon, position };
+            self.notices.write(id, issued.grant.issued_at);
         }
     }
 
@@ -125,7 +148,7 @@ impl Books {
     }
 
     /// As it is now.
-    fn present(&self, record: &IssuedRecord) -> IssuedCoupon {
+    pub(super) fn present(&self, record: &IssuedRecord) -> IssuedCoupon {
         self.uses.after(fresh(record), u32::MAX)
     }
 }
@@ -281,7 +304,14 @@ impl RedemptionStore for MemoryStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let fresh = books.fresh(request.id);
-            outcomes.push(books.uses.decide(request, fresh, clock));
+            let outcome = books.uses.decide(request, fresh, clock);
+            if let RedemptionOutcome::Done { replayed: false, .. } = outcome
+                && let Some(entry) = books.uses.history(request.id).last()
+            {
+                let (id, at) = (id_of_step(request.id, entry), entry.at);
+                books.notices.write(id, at);
+            }
+            outcomes.push(outcome);
         }
         Ok(outcomes)
     }

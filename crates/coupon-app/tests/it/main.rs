@@ -15,6 +15,7 @@ mod follow;
 mod forwarding;
 mod ledger;
 mod ledgers;
+mod notices;
 mod redeemer;
 mod redemption;
 mod store;

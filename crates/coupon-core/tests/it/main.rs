@@ -11,6 +11,7 @@ mod decision;
 mod discounts;
 mod invariants;
 mod issued_coupon;
+mod jobs;
 mod redemptions;
 mod terms;
 mod written;
