@@ -8,7 +8,10 @@ use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
-use coupon_app::{Clock, ContactStore, KeyStore, Ledgers, Redeemer, StoreError, WebhookPost, WebhookStore};
+use coupon_app::{
+    Clock, ContactStore, KeyStore, Ledgers, NotificationOutbox, Redeemer, StoreError, WebhookPost,
+    WebhookStore,
+};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -44,6 +47,8 @@ pub struct Webhooks {
     pub store: Arc<dyn WebhookStore>,
     /// Reaches one out of turn.
     pub post: Arc<dyn WebhookPost>,
+    /// Where deliveries are kept; without it they can neither be listed nor replayed.
+    pub deliveries: Option<Arc<dyn NotificationOutbox>>,
 }
 
 /// What an operator may set.

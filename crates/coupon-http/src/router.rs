@@ -110,6 +110,8 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         ))
         .routes(routes!(webhooks::rotate::rotate_webhook_secret))
         .routes(routes!(webhooks::ping::ping_webhook))
+        .routes(routes!(webhooks::deliveries::list_webhook_deliveries))
+        .routes(routes!(webhooks::replay::replay_webhook_delivery))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))
