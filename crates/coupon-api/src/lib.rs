@@ -41,7 +41,7 @@ pub use redemption::{
 };
 pub use time::{Time, TimeError};
 pub use webhook::{
-    ChangeWebhookBody, CreateWebhookBody, DisabledReason, Event, NewWebhook, Ping, PingOutcome, Webhook,
-    WebhookPage,
+    ChangeWebhookBody, CreateWebhookBody, DeliveryState, DisabledReason, Event, NewWebhook, Ping,
+    PingOutcome, Webhook, WebhookDelivery, WebhookDeliveryPage, WebhookPage,
 };
 pub use whole::Whole;

@@ -133,6 +133,56 @@ pub struct WebhookPage {
     pub next_cursor: Option<String>,
 }
 
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeliveryState {
+    /// It is to be tried, for the first time or again.
+    Waiting,
+    /// The receiver has it.
+    Delivered,
+    /// It was given up.
+    Dead,
+    /// There was nowhere to bring it.
+    Undeliverable,
+}
+
+/// One notification on its way to a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDelivery {
+    /// The notification, which is the `webhook-id` too.
+    #[schema(examples("redeemed-1-17-1"))]
+    pub id: String,
+    /// What it tells.
+    pub event: Event,
+    /// When that which it tells of happened.
+    pub at: Time,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were made since it was planned or replayed.
+    pub attempts: u32,
+    /// When it is tried next; null when it is not.
+    #[schema(required = true)]
+    pub due_at: Option<Time>,
+    /// What the receiver answered last, if it did.
+    #[schema(required = true)]
+    pub status: Option<u16>,
+    /// The same in words; empty before the first attempt.
+    pub detail: String,
+}
+
+/// A page of deliveries.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDeliveryPage {
+    /// The page; it may have fewer than were asked for although there are more.
+    pub data: Vec<WebhookDelivery>,
+    /// Where the next page begins; null on the last.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
 /// What came of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -59,6 +59,7 @@ pub(crate) enum Problem {
     UnknownIssuedCoupon,
     UnknownKey,
     UnknownWebhook,
+    UnknownDelivery,
     TooManyWebhooks {
         limit: usize,
     },
@@ -138,6 +139,7 @@ impl Problem {
             Self::UnknownIssuedCoupon => Code::UnknownIssuedCoupon,
             Self::UnknownKey => Code::UnknownKey,
             Self::UnknownWebhook => Code::UnknownWebhook,
+            Self::UnknownDelivery => Code::UnknownDelivery,
             Self::TooManyWebhooks { .. } => Code::TooManyWebhooks,
             Self::UnknownUser => Code::UnknownUser,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
@@ -219,6 +221,7 @@ impl Problem {
             | Self::UnknownIssuedCoupon
             | Self::UnknownKey
             | Self::UnknownWebhook
+            | Self::UnknownDelivery
             | Self::UnknownUser
             | Self::MethodNotAllowed
             | Self::RequestTimeout

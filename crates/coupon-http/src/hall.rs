@@ -9,7 +9,8 @@ use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
 use crate::router;
 use coupon_app::{
-    Clock, ContactStore, KeyStore, Ledgers, Reconciliation, Redeemer, StoreError, WebhookPost, WebhookStore,
+    Clock, ContactStore, KeyStore, Ledgers, NotificationOutbox, Reconciliation, Redeemer, StoreError, WebhookPost,
+    WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
@@ -48,6 +49,8 @@ pub struct Webhooks {
     pub store: Arc<dyn WebhookStore>,
     /// Reaches one out of turn.
     pub post: Arc<dyn WebhookPost>,
+    /// Where deliveries are kept; without it they can neither be listed nor replayed.
+    pub deliveries: Option<Arc<dyn NotificationOutbox>>,
 }
 
 /// What an operator may set.

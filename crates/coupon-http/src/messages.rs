@@ -115,6 +115,9 @@ codes! {
     UnknownWebhook = "unknown-webhook", NOT_FOUND,
         en "Unknown webhook": "There is no such webhook.",
         ko "없는 웹훅": "그런 웹훅이 없습니다.";
+    UnknownDelivery = "unknown-delivery", NOT_FOUND,
+        en "Unknown delivery": "This webhook has no such delivery that has come to an end.",
+        ko "없는 전송": "이 웹훅에 완료된 그런 전송이 없습니다.";
     TooManyWebhooks = "too-many-webhooks", CONFLICT,
         en "Too many webhooks": "There are {limit} webhooks, as many as may be. Delete one first.",
         ko "웹훅이 너무 많음": "웹훅이 이미 최대 개수인 {limit}개입니다. 먼저 하나를 삭제하세요.";

@@ -114,6 +114,8 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(webhooks::ping::ping_webhook))
         .routes(routes!(reconciliation::list::list_reconciliation))
         .routes(routes!(reconciliation::repair::repair_reconciliation))
+        .routes(routes!(webhooks::deliveries::list_webhook_deliveries))
+        .routes(routes!(webhooks::replay::replay_webhook_delivery))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

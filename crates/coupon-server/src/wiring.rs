@@ -73,6 +73,7 @@ impl House {
             webhooks: Webhooks {
                 store: Arc::clone(&self.webhooks),
                 post: Arc::clone(&channels.webhooks) as _,
+                deliveries: None,
             },
             keys: Arc::clone(&self.key_store),
             ledgers: Arc::clone(&self.ledgers),

@@ -101,6 +101,8 @@ fn every_path_of_the_interface_that_is_built_is_documented() {
         ("delete", "/v1/admin/webhooks/{id}"),
         ("post", "/v1/admin/webhooks/{id}/rotate-secret"),
         ("post", "/v1/admin/webhooks/{id}/ping"),
+        ("get", "/v1/admin/webhooks/{id}/deliveries"),
+        ("post", "/v1/admin/webhooks/{id}/deliveries/{notification}/replay"),
         ("put", "/v1/users/{userId}/contact"),
         ("delete", "/v1/users/{userId}/contact"),
         ("get", "/livez"),

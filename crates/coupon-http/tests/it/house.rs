@@ -131,6 +131,7 @@ impl House {
             webhooks: Webhooks {
                 store: Arc::new(webhooks.clone()),
                 post: Arc::clone(&post) as _,
+                deliveries: Some(Arc::new(store.clone())),
             },
             redeemer,
             contacts: Arc::new(webhooks.clone()),

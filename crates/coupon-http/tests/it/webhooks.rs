@@ -5,9 +5,10 @@ use crate::house::House;
 use async_trait::async_trait;
 use coupon_app::limits::MAX_WEBHOOKS;
 use coupon_app::{
-    ChannelOutcome, DisabledReason, Report, Webhook, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError,
+    ChannelOutcome, DisabledReason, NotificationId, NotificationOutbox, Plan, Recipient, Report, Settled,
+    Verdict, Webhook, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError,
 };
-use coupon_core::Timestamp;
+use coupon_core::{Span, Timestamp};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -366,4 +367,92 @@ fn there_is_an_end_to_how_many_there_may_be() {
         (rest["data"].as_array().unwrap().len(), &rest["nextCursor"]),
         (MAX_WEBHOOKS - 60, &json!(null))
     );
+}
+
+#[test]
+fn deliveries_are_listed_by_webhook_and_state_and_replayed_when_they_have_come_to_an_end() {
+    let house = House::open();
+    made(&house);
+    made(&house);
+    let coupon = house.publish(json!(1));
+    house.issue(coupon, "kim");
+    house.catch_up();
+    let body = json!({ "orderId": "A-1", "orderAmount": 50_000 });
+    let redeemed = house.ask("POST", "/v1/issued-coupons/1-1/redemption", &house.redeemer, body);
+    assert_eq!(redeemed.status, 200, "{redeemed:?}");
+
+    let now = coupon_app::Clock::now(house.clock.as_ref());
+    let lease = Span::from_secs(60);
+    let store = &house.store;
+    let id: NotificationId = "redeemed-1-1-1".parse().unwrap();
+    let taken = store.take_new(now, lease, 10).now_or_never().unwrap().unwrap();
+    assert!(
+        taken.iter().any(|notification| notification.id() == id),
+        "{taken:?}"
+    );
+    let to = |recipient: &str| ("webhook".into(), Recipient::parse(recipient).unwrap());
+    let plan = Plan {
+        notification: id,
+        deliveries: vec![to("1"), to("2")],
+    };
+    store.plan(&[plan], now).now_or_never().unwrap().unwrap();
+
+    let path = "/v1/admin/webhooks/1/deliveries";
+    let listed = house.get(path, &house.admin);
+    assert_eq!(listed.status, 200, "{listed:?}");
+    let expected = json!({
+        "id": "redeemed-1-1-1",
+        "event": "issued_coupon.redeemed",
+        "at": "2026-06-01T00:00:00.000000Z",
+        "state": "waiting",
+        "attempts": 0,
+        "dueAt": "2026-06-01T00:00:00.000000Z",
+        "status": null,
+        "detail": "",
+    });
+    assert_eq!(listed.json(), json!({ "data": [expected], "nextCursor": null }));
+    let replay = "/v1/admin/webhooks/1/deliveries/redeemed-1-1-1/replay";
+    let early = house.ask("POST", replay, &house.admin, json!({}));
+    assert_eq!(early.refusal(), (404, "unknown-delivery".to_owned()));
+
+    let taken = store
+        .take_due(&["webhook"], now, lease, 1)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let settled = Settled {
+        delivery: taken[0].delivery.clone(),
+        attempt: taken[0].attempt,
+        verdict: Verdict::Dead,
+        report: Report::new(Some(500), "not accepted"),
+    };
+    assert_eq!(settled.delivery.recipient.as_str(), "1");
+    store.settle(&[settled], now).now_or_never().unwrap().unwrap();
+    let dead = house.get(&format!("{path}?state=dead"), &house.admin).json();
+    assert_eq!(
+        (
+            &dead["data"][0]["status"],
+            &dead["data"][0]["detail"],
+            &dead["data"][0]["dueAt"]
+        ),
+        (&json!(500), &json!("not accepted"), &json!(null))
+    );
+    let waiting = house.get(&format!("{path}?state=waiting"), &house.admin).json();
+    assert_eq!(waiting["data"], json!([]));
+    assert_eq!(house.get(&format!("{path}?state=lost"), &house.admin).status, 400);
+
+    assert_eq!(house.ask("POST", replay, &house.admin, json!({})).status, 204);
+    let waiting = house.get(&format!("{path}?state=waiting"), &house.admin).json();
+    assert_eq!(waiting["data"][0]["attempts"], 0);
+    for unknown in ["redeemed-1-1-2", "nonsense"] {
+        let path = format!("/v1/admin/webhooks/1/deliveries/{unknown}/replay");
+        let answer = house.ask("POST", &path, &house.admin, json!({}));
+        assert_eq!(
+            answer.refusal(),
+            (404, "unknown-delivery".to_owned()),
+            "{unknown}"
+        );
+    }
+    let nowhere = house.get("/v1/admin/webhooks/7/deliveries", &house.admin);
+    assert_eq!(nowhere.refusal(), (404, "unknown-webhook".to_owned()));
 }

@@ -6,7 +6,7 @@ use crate::commands::cells::cell;
 use crate::table::{Table, listing};
 use crate::terminal;
 use clap::{Args, Subcommand};
-use coupon_app::NotificationKind;
+use coupon_app::{NotificationId, NotificationKind};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -46,6 +46,14 @@ Examples:
     /// Sends a webhook a ping and prints what came of it
     #[command(after_help = "Examples:\n  firstcome webhook ping 1")]
     Ping(One),
+    /// Lists what is on its way to a webhook, what arrived, and what was given up
+    #[command(
+        after_help = "Examples:\n  firstcome webhook deliveries 1\n  firstcome webhook deliveries 1 --json"
+    )]
+    Deliveries(One),
+    /// Has a delivery that has come to an end tried again, under the same id
+    #[command(after_help = "Examples:\n  firstcome webhook replay 1 redeemed-1-17-1")]
+    Replay(Replay),
     /// Deletes a webhook; what is still on its way to it is given up
     #[command(after_help = "Examples:\n  firstcome webhook delete 1")]
     Delete(One),
@@ -108,6 +116,18 @@ pub(crate) struct One {
     admin: AdminOptions,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The webhook's id, as `webhook list` shows it
+    id: u32,
+
+    /// The delivery's id, as `webhook deliveries` shows it
+    delivery: NotificationId,
+
+    #[command(flatten)]
+    admin: AdminOptions,
+}
+
 fn event(name: &str) -> Result<&'static str, String> {
     let kind = NotificationKind::parse(name);
     kind.map(NotificationKind::event).ok_or_else(|| {
@@ -126,6 +146,8 @@ pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode>
         Command::Enable(options) => switch(shared, &options, true)?,
         Command::RotateSecret(options) => rotate(shared, &options)?,
         Command::Ping(options) => return ping(shared, &options),
+        Command::Deliveries(options) => deliveries(shared, &options)?,
+        Command::Replay(options) => replay(shared, &options)?,
         Command::Delete(options) => delete(shared, &options)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -244,6 +266,31 @@ fn ping(shared: &Shared, options: &One) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn deliveries(shared: &Shared, options: &One) -> anyhow::Result<()> {
+    let client = options.admin.client(shared)?;
+    let path = format!("{PATH}/{}/deliveries", options.id);
+    let deliveries = converse(client.all(&path, None))?;
+    if shared.json {
+        return Ok(terminal::say_json(&Value::Array(deliveries))?);
+    }
+    let mut table = Table::new(&["ID", "STATE", "ATTEMPTS", "DUE", "STATUS", "DETAIL"], 1);
+    for delivery in &deliveries {
+        let names = ["id", "state", "attempts", "dueAt", "status", "detail"];
+        table.row(names.iter().map(|name| cell(delivery, name)).collect());
+    }
+    Ok(terminal::say(&table.text())?)
+}
+
+fn replay(shared: &Shared, options: &Replay) -> anyhow::Result<()> {
+    let client = options.admin.client(shared)?;
+    let path = format!("{PATH}/{}/deliveries/{}/replay", options.id, options.delivery);
+    converse(client.must(Method::POST, &path, None))?;
+    if !shared.json {
+        terminal::say_line(format!("{} is tried again", options.delivery))?;
+    }
+    Ok(())
 }
 
 fn delete(shared: &Shared, options: &One) -> anyhow::Result<()> {

@@ -3,9 +3,11 @@
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod deliveries;
 pub(crate) mod list;
 pub(crate) mod ping;
 pub(crate) mod read;
+pub(crate) mod replay;
 pub(crate) mod rotate;
 mod secret;
 
@@ -206,4 +208,13 @@ fn kinds(events: Option<Vec<Event>>, wrong: &mut Vec<Wrong>) -> WebhookKinds {
             kinds
         }
     }
+}
+
+/// What the channel of webhooks is called where deliveries are kept.
+const CHANNEL: &str = "webhook";
+
+/// Where deliveries are kept.
+fn deliveries(station: &Station) -> Result<&dyn NotificationOutbox, Problem> {
+    let kept = station.hall.webhooks.deliveries.as_deref();
+    kept.ok_or(Problem::Unavailable { retry_after_s: 5 })
 }
