@@ -21,6 +21,7 @@
 )]
 
 pub mod combiner;
+pub mod dead_letter;
 pub mod delivery;
 pub mod desk;
 pub mod ledger;

@@ -8,6 +8,7 @@
 //! * [`DeliverySource`] hands out the stream of a ledger that many servers share; [`DeliverySink`] puts it onto a feed
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
+//! * [`DeadLetterOffice`] keeps what could not be taken; [`DeadLetters`] are all of one server.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -20,6 +21,7 @@ mod code;
 mod combiner;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod dead_letter;
 mod delivery;
 mod delivery_sink;
 mod delivery_source;
@@ -44,6 +46,7 @@ pub use board::{Board, Posted};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
+pub use dead_letter::{DeadLetter, DeadLetterOffice, DeadLetters, ListedLetter, Replayed};
 pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,

@@ -8,10 +8,12 @@ mod clock;
 mod deliveries;
 mod facts;
 mod ledger;
+mod letters;
 mod store;
 mod uses;
 
 pub use clock::ManualClock;
 pub use deliveries::MemoryDeliveries;
 pub use ledger::{Medium, MemoryLedger};
+pub use letters::MemoryLetters;
 pub use store::{MemoryStore, Quarantined};

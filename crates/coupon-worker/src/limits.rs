@@ -30,3 +30,9 @@ pub(crate) const TO_STORE_BUCKETS_US: [i64; 12] = [
     30_000_000,
     300_000_000,
 ];
+/// The first pause before the store is looked at again for what travels by a feed; it doubles.
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// The longest such pause: how late an entry may leave the stream that the store has.
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// Issues of a coupon that one look at the store brings.
+pub(crate) const LOOK_RECORDS: usize = 1_000;

@@ -8,6 +8,7 @@
 
 mod board;
 mod combiner;
+mod dead_letter;
 mod delivery;
 mod desk;
 mod follow;

@@ -4,5 +4,6 @@
     reason = "a test fails where something is not as it should be"
 )]
 
+mod feeding;
 mod persisting;
 mod yard;
