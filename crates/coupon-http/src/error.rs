@@ -58,6 +58,7 @@ pub(crate) enum Problem {
     UnknownCoupon,
     UnknownIssuedCoupon,
     UnknownKey,
+    UnknownDeadLetter,
     UnknownUser,
     MethodNotAllowed,
     RequestTimeout,
@@ -133,6 +134,7 @@ impl Problem {
             Self::UnknownCoupon => Code::UnknownCoupon,
             Self::UnknownIssuedCoupon => Code::UnknownIssuedCoupon,
             Self::UnknownKey => Code::UnknownKey,
+            Self::UnknownDeadLetter => Code::UnknownDeadLetter,
             Self::UnknownUser => Code::UnknownUser,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
@@ -212,6 +214,7 @@ impl Problem {
             | Self::UnknownCoupon
             | Self::UnknownIssuedCoupon
             | Self::UnknownKey
+            | Self::UnknownDeadLetter
             | Self::UnknownUser
             | Self::MethodNotAllowed
             | Self::RequestTimeout

@@ -7,8 +7,9 @@ use crate::meter::Meter;
 use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
+use crate::remarks::Remarks;
 use crate::router;
-use coupon_app::{Clock, KeyStore, Ledgers, Redeemer, StoreError};
+use coupon_app::{Clock, DeadLetters, KeyStore, Ledgers, Redeemer, StoreError};
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ pub struct HallParts {
     pub ledgers: Arc<Ledgers>,
     /// The one way to redeem.
     pub redeemer: Arc<Redeemer>,
+    /// What could not be taken, wherever it lies.
+    pub dead_letters: DeadLetters,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -75,6 +78,8 @@ pub struct Hall {
     pub(crate) tokens: TokenVerifier,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) remarks: Remarks,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -135,6 +140,8 @@ impl Hall {
             key_seed: parts.key_seed,
             ledgers: parts.ledgers,
             redeemer: parts.redeemer,
+            dead_letters: parts.dead_letters,
+            remarks: Remarks::default(),
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),
@@ -165,6 +172,11 @@ impl Hall {
     /// The gauge of how far the store is behind the ledger; whoever carries entries across sets it.
     pub fn store_lag(&self) -> StoreLag {
         self.store_lag.clone()
+    }
+
+    /// Where wiring says what else is not as it should be; readiness tells it.
+    pub fn remarks(&self) -> Remarks {
+        self.remarks.clone()
     }
 
     /// A meter for one more event loop.

@@ -6,7 +6,9 @@
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
-use crate::v1::admin::{coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys};
+use crate::v1::admin::{
+    coupons as admin_coupons, dead_letters, issued_coupons as admin_issued_coupons, keys,
+};
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -95,6 +97,10 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(admin_coupons::export_issued::export_issued_coupons))
         .routes(routes!(keys::create::create_key, keys::list::list_keys))
         .routes(routes!(keys::revoke::revoke_key))
+        .routes(routes!(dead_letters::list::list_dead_letters))
+        .routes(routes!(dead_letters::read::get_dead_letter))
+        .routes(routes!(dead_letters::replay::replay_dead_letters))
+        .routes(routes!(dead_letters::dismiss::dismiss_dead_letters))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

@@ -1,7 +1,8 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, healthcheck, key, migrate, openapi, rehearse, restore, serve, token, verify, work,
+    backup, config, coupon, dead_letters, healthcheck, key, migrate, openapi, rehearse, restore, serve,
+    token, verify, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
 use crate::environment;
@@ -64,7 +65,7 @@ enum Command {
     Serve(serve::Options),
     /// Brings what Redis has decided to the database, as one of any number of workers
     Work(work::Options),
-    /// Makes or updates the tables of the database that many servers share
+    /// Makes or updates what many servers share: the database's tables, and the topics of Kafka
     Migrate(migrate::Options),
     /// Creates, lists and steers coupons on a running server
     #[command(subcommand)]
@@ -72,6 +73,9 @@ enum Command {
     /// Makes, lists and revokes API keys on a running server
     #[command(subcommand)]
     Key(key::Command),
+    /// Lists, replays and dismisses what could not be taken where it was brought
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
@@ -101,6 +105,7 @@ impl Cli {
             Command::Migrate(options) => migrate::run(shared, &options),
             Command::Coupon(command) => coupon::run(shared, command),
             Command::Key(command) => key::run(shared, command),
+            Command::DeadLetters(command) => dead_letters::run(shared, command),
             Command::Token(options) => token::run(shared, &options),
             Command::Rehearse(options) => rehearse::run(shared, &options),
             Command::Verify(options) => verify::run(shared, &options),

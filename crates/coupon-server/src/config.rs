@@ -10,6 +10,7 @@ mod database;
 mod example;
 mod http;
 mod journal;
+mod kafka;
 mod layers;
 mod limits;
 mod log;
@@ -24,6 +25,7 @@ mod work;
 pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
 pub(crate) use journal::JournalSettings;
+pub(crate) use kafka::{KafkaAcks, KafkaMechanism, KafkaSettings};
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
 pub(crate) use log::{LogFormat, LogSettings};
@@ -67,6 +69,7 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) database: DatabaseSettings,
     pub(crate) redis: RedisSettings,
+    pub(crate) kafka: KafkaSettings,
     pub(crate) work: WorkSettings,
     pub(crate) shutdown: ShutdownSettings,
     pub(crate) log: LogSettings,
@@ -88,6 +91,7 @@ impl Default for Settings {
             store: StoreSettings::default(),
             database: DatabaseSettings::default(),
             redis: RedisSettings::default(),
+            kafka: KafkaSettings::default(),
             work: WorkSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),
@@ -146,11 +150,17 @@ impl Settings {
         self.store.check(&mut findings);
         self.database.check(&mut findings);
         self.redis.check(&mut findings);
+        self.kafka.check(&mut findings);
         self.work.check(&mut findings);
         findings.expect(
             !self.redis.is_set() || self.database.is_set(),
             "redis.addresses",
             "need database.url beside them: Redis decides, the database keeps the record",
+        );
+        findings.expect(
+            !self.kafka.is_set() || self.redis.is_set(),
+            "kafka.brokers",
+            "need redis.addresses beside them: Kafka carries what Redis has decided",
         );
         findings.expect(
             self.default_strategy

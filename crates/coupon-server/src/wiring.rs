@@ -1,18 +1,22 @@
 //! Where the wires meet: which adapter stands behind which port.
 
+mod carriers;
 mod embedded;
+mod kafka;
 mod lock_turns;
 mod no_redemption;
 mod redis_watch;
 mod shared;
 
+pub(crate) use carriers::{Carrier, Carriers};
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
+pub(crate) use kafka::{kafka_options, topic_plan, watch as watch_kafka};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
 
 use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
-use coupon_app::{Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Redeemer};
+use coupon_app::{Board, Clock, CodeKey, CouponStore, DeadLetters, Desk, KeyStore, Ledgers, Redeemer};
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::HallParts;
 use secrecy::SecretBox;
@@ -27,6 +31,8 @@ pub(crate) struct House {
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
+    /// What could not be taken, wherever it lies.
+    pub(crate) dead_letters: DeadLetters,
     /// What new coupons may have as their strategy; the first is the default.
     pub(crate) strategies: Vec<Strategy>,
     /// What new coupons may have as their level of acknowledgement.
@@ -56,6 +62,7 @@ impl House {
             keys: Arc::clone(&self.key_store),
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
+            dead_letters: self.dead_letters.clone(),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall,

@@ -102,6 +102,17 @@ impl Confirming {
         Ok(known)
     }
 
+    /// Waits, but not on when told to stop.
+    async fn rest(&self, pause: Duration) {
+        let mut stop = self.stop.clone();
+        let told = async {
+            if stop.wait_for(|told| *told).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let _elapsed = tokio::time::timeout(pause, told).await;
+    }
+
     /// Whether one of them should have come long ago.
     fn is_overdue(&self, deliveries: &[Delivery]) -> bool {
         let oldest = deliveries.iter().filter_map(decided_at).min();
@@ -145,6 +156,9 @@ impl DeliveryStore for Confirming {
         let mut missing = deliveries.to_vec();
         let mut pause = FIRST_LOOK;
         loop {
+            // What was issued a moment ago is still on its way, so a look before the first pause would be for nothing.
+            self.rest(pause).await;
+            pause = (pause * 2).min(LONGEST_LOOK);
             missing = self.missing(missing).await?;
             if missing.is_empty() {
                 return Ok(Delivered {
@@ -155,14 +169,6 @@ impl DeliveryStore for Confirming {
             if *self.stop.borrow() || self.is_overdue(&missing) {
                 return self.store.deliver(&missing).await;
             }
-            let mut stop = self.stop.clone();
-            let told = async {
-                if stop.wait_for(|told| *told).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            };
-            let _elapsed = tokio::time::timeout(pause, told).await;
-            pause = (pause * 2).min(LONGEST_LOOK);
         }
     }
 

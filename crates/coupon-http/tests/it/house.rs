@@ -1,10 +1,10 @@
 //! A house with everything in it: ledger, store, combiner, hall, and a clock that stands still.
 
 use crate::client::{Answer, Client};
-use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
+use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryLetters, MemoryStore};
 use coupon_app::{
-    Board, Clock, CodeKey, CouponStore, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox, RecordStore,
-    Redeemer, RedemptionStore, Scope, StoreError, follow,
+    Board, Clock, CodeKey, CouponStore, DeadLetters, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox,
+    RecordStore, Redeemer, RedemptionStore, Scope, StoreError, follow,
 };
 use coupon_core::{AckLevel, Strategy, Timestamp};
 use coupon_http::{
@@ -25,6 +25,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: MemoryStore,
     pub(crate) hall: Arc<Hall>,
+    pub(crate) letters: MemoryLetters,
     pub(crate) admin: String,
     pub(crate) service: String,
     pub(crate) redeemer: String,
@@ -122,8 +123,10 @@ impl House {
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
         let redeemer = Arc::new(runtime.block_on(redeemer).unwrap());
+        let letters = MemoryLetters::new();
         let parts = HallParts {
             redeemer,
+            dead_letters: DeadLetters::of(vec![("memory", Arc::new(letters.clone()))]),
             keys: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -146,6 +149,7 @@ impl House {
             clock,
             store,
             hall,
+            letters,
             admin,
             service,
             redeemer,

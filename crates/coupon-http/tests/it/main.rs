@@ -8,6 +8,7 @@
 mod admin;
 mod bad_input;
 mod client;
+mod dead_letters;
 mod document;
 mod gate;
 mod house;

@@ -6,12 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The settings that are secrets. They are masked wherever settings are shown, and no flag sets them, because other
 /// users of the machine can read a command line.
-pub(crate) const SECRET_KEYS: [&str; 5] = [
+pub(crate) const SECRET_KEYS: [&str; 6] = [
     "admin_key",
     "jwt_secret",
     "key_seed",
     "database.url",
     "redis.password",
+    "kafka.password",
 ];
 /// Those that the first start makes and keeps in the data directory.
 pub(crate) const KEPT_KEYS: [&str; 3] = ["admin_key", "jwt_secret", "key_seed"];

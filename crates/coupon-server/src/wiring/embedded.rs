@@ -8,7 +8,7 @@ use crate::follower::Follower;
 use crate::keys::Keys;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
-use coupon_app::{Board, Clock, CodeKey, Followed, Ledgers, Outbox, RecordStore, Redeemer};
+use coupon_app::{Board, Clock, CodeKey, DeadLetters, Followed, Ledgers, Outbox, RecordStore, Redeemer};
 use coupon_core::{AckLevel, Strategy};
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ impl Embedded {
             codes,
             ledgers: Arc::new(ledgers),
             redeemer: Arc::new(redeemer),
+            // Nothing travels: the store follows the journal, and what contradicts it is in quarantine.
+            dead_letters: DeadLetters::default(),
             strategies: vec![Strategy::Journal],
             acks: vec![AckLevel::Ledger],
             keys,

@@ -1,6 +1,7 @@
 //! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
 
 use super::House;
+use super::kafka;
 use super::lock_turns::LockTurns;
 use super::no_redemption::NoRedemption;
 use super::redis_watch;
@@ -108,6 +109,7 @@ impl Together {
         let marks: Arc<dyn LedgerMarks> = Arc::clone(&store) as _;
         let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
             .context("cannot start the threads of the ledgers")?;
+        let dead_letters = kafka::dead_letters(settings, &engines)?;
         let redeemer = Redeemer::start(
             "redeemer",
             Arc::new(NoRedemption),
@@ -122,6 +124,7 @@ impl Together {
             codes,
             ledgers: Arc::new(ledgers),
             redeemer: Arc::new(redeemer.await?),
+            dead_letters,
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,

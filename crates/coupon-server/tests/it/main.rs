@@ -13,6 +13,7 @@ mod crash;
 mod data_dir;
 mod fleet;
 mod harness;
+mod kafka;
 mod log;
 mod many_servers;
 mod redemptions;
