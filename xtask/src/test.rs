@@ -149,7 +149,7 @@ fn document(outcomes: &[(Step, Outcome, Duration)], totals: &Totals, took: Durat
 }
 
 /// Features that need a library of the system. Whoever wants them builds them by hand.
-const SYSTEM_FEATURES: &[(&str, &str)] = &[("events-kafka", "tls")];
+const SYSTEM_FEATURES: &[(&str, &str)] = &[("coupon-server", "kafka-tls"), ("events-kafka", "tls")];
 
 impl Step {
     fn name(self) -> &'static str {

@@ -7,6 +7,7 @@
 mod admin;
 mod contact;
 mod coupon;
+mod dead_letter;
 mod digits;
 mod duration;
 mod issued_coupon;
@@ -26,10 +27,11 @@ pub use contact::{ContactBody, Language};
 pub use coupon::{
     AckLevel, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon, Strategy,
 };
+pub use dead_letter::{DeadLetter, DismissedLetters, ReplayedLetters};
 pub use duration::{Duration, DurationError};
 pub use issued_coupon::{CodeText, IssueBody, IssuedCoupon, IssuedCouponIdText, IssuedState, LookupBody};
 pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
-pub use page::{AdminCouponPage, ApiKeyPage, IssuedCouponPage};
+pub use page::{AdminCouponPage, ApiKeyPage, DeadLetterPage, IssuedCouponPage};
 pub use problem::{FieldError, Problem};
 pub use ready::{CheckResult, Liveness, Readiness};
 pub use reconciliation::{

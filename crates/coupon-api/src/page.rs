@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-use crate::{AdminCoupon, ApiKey, IssuedCoupon};
+use crate::{AdminCoupon, ApiKey, DeadLetter, IssuedCoupon};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,6 +32,17 @@ pub struct AdminCouponPage {
 pub struct ApiKeyPage {
     /// The page.
     pub data: Vec<ApiKey>,
+    /// Where the next page begins; null on the last.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// A page of dead letters.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterPage {
+    /// The page.
+    pub data: Vec<DeadLetter>,
     /// Where the next page begins; null on the last.
     #[schema(required = true)]
     pub next_cursor: Option<String>,

@@ -24,6 +24,7 @@
 
 pub mod addresses;
 pub mod combiner;
+pub mod dead_letter;
 pub mod delivery;
 pub mod desk;
 pub mod ledger;

@@ -16,6 +16,7 @@
 //! * [`WebhookStore`] keeps the shop's endpoints; [`WebhookPost`] reaches one out of turn.
 //! * [`SharedState`], [`Passage`] and [`RollCall`] are how the state of such a ledger is taken anew after a loss.
 //! * [`Reconciliation`] compares ledger and store, and mends.
+//! * [`DeadLetterOffice`] keeps what could not be taken; [`DeadLetters`] are all of one server.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
@@ -31,6 +32,7 @@ mod combiner;
 mod contact;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod dead_letter;
 mod delivery;
 mod delivery_sink;
 mod delivery_source;
@@ -64,6 +66,7 @@ pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
 pub use contact::{ContactStore, Contacts};
+pub use dead_letter::{DeadLetter, DeadLetterOffice, DeadLetters, ListedLetter, Replayed};
 pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,

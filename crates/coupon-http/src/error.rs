@@ -63,6 +63,7 @@ pub(crate) enum Problem {
     TooManyWebhooks {
         limit: usize,
     },
+    UnknownDeadLetter,
     UnknownUser,
     MethodNotAllowed,
     RequestTimeout,
@@ -141,6 +142,7 @@ impl Problem {
             Self::UnknownWebhook => Code::UnknownWebhook,
             Self::UnknownDelivery => Code::UnknownDelivery,
             Self::TooManyWebhooks { .. } => Code::TooManyWebhooks,
+            Self::UnknownDeadLetter => Code::UnknownDeadLetter,
             Self::UnknownUser => Code::UnknownUser,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
@@ -222,6 +224,7 @@ impl Problem {
             | Self::UnknownKey
             | Self::UnknownWebhook
             | Self::UnknownDelivery
+            | Self::UnknownDeadLetter
             | Self::UnknownUser
             | Self::MethodNotAllowed
             | Self::RequestTimeout

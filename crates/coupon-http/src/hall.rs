@@ -7,10 +7,11 @@ use crate::meter::Meter;
 use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
 use crate::refusals::RefusalCounts;
+use crate::remarks::Remarks;
 use crate::router;
 use coupon_app::{
-    Clock, ContactStore, KeyStore, Ledgers, NotificationOutbox, Reconciliation, Redeemer, StoreError, WebhookPost,
-    WebhookStore,
+    Clock, ContactStore, DeadLetters, KeyStore, Ledgers, NotificationOutbox, Reconciliation, Redeemer,
+    StoreError, WebhookPost, WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
@@ -33,6 +34,8 @@ pub struct HallParts {
     pub contacts: Arc<dyn ContactStore>,
     /// Whether ledger and store agree.
     pub reconciliation: Arc<dyn Reconciliation>,
+    /// What could not be taken, wherever it lies.
+    pub dead_letters: DeadLetters,
     /// The clock of the house, the same that the desks have.
     pub clock: Arc<dyn Clock>,
     /// From which the secrets of API keys that are made with an `Idempotency-Key` are derived: random, kept, and
@@ -98,6 +101,8 @@ pub struct Hall {
     pub(crate) webhooks: Webhooks,
     pub(crate) contacts: Arc<dyn ContactStore>,
     pub(crate) reconciliation: Arc<dyn Reconciliation>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) remarks: Remarks,
     pub(crate) limiters: Limiters,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -165,6 +170,8 @@ impl Hall {
             webhooks: parts.webhooks,
             contacts: parts.contacts,
             reconciliation: parts.reconciliation,
+            dead_letters: parts.dead_letters,
+            remarks: Remarks::default(),
             limiters: Limiters {
                 issue_per_user: limiter("issue", rates.issue_per_user),
                 issue_per_key: limiter("issue-key", rates.issue_per_key),
@@ -202,6 +209,11 @@ impl Hall {
     pub fn also_tell(&self, metrics: MetricsText) {
         let mut others = self.other_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         others.push(metrics);
+    }
+
+    /// Where wiring says what else is not as it should be; readiness tells it.
+    pub fn remarks(&self) -> Remarks {
+        self.remarks.clone()
     }
 
     /// A meter for one more event loop.

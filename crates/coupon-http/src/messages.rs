@@ -124,6 +124,9 @@ codes! {
     UnknownKey = "unknown-key", NOT_FOUND,
         en "Unknown API key": "There is no such API key.",
         ko "없는 API 키": "그런 API 키가 없습니다.";
+    UnknownDeadLetter = "unknown-dead-letter", NOT_FOUND,
+        en "Unknown dead letter": "There is no such dead letter, or it has been looked after.",
+        ko "없는 데드 레터": "그런 데드 레터가 없거나 이미 처리되었습니다.";
     UnknownUser = "unknown-user", NOT_FOUND,
         en "Unknown user": "This cannot be the id of a user.",
         ko "없는 사용자": "사용자 아이디가 될 수 없는 값입니다.";

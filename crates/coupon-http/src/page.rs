@@ -57,7 +57,7 @@ fn check(bytes: &[u8]) -> u8 {
 
 impl<'q> Page<'q> {
     /// Reads a query string. `list` is the kind of list whose cursors are accepted; `own` is the name of the one
-    /// parameter that it adds.
+    /// parameter that it adds; a list whose cursors are texts names `cursor` there.
     pub(crate) fn read(query: Option<&'q str>, list: u8, own: Option<&str>) -> Result<Self, Problem> {
         let mut page = Self {
             limit: DEFAULT_PAGE,
@@ -83,11 +83,11 @@ impl<'q> Page<'q> {
                         .filter(|limit| plain && (1..=MAX_PAGE).contains(limit));
                     page.limit = limit.ok_or_else(|| invalid("limit"))?;
                 }
-                "cursor" if page.cursor.is_none() => {
+                known if Some(known) == own && page.own.is_none() => page.own = Some(value),
+                "cursor" if page.cursor.is_none() && own != Some("cursor") => {
                     let cursor = Cursor::parse(&value).filter(|cursor| cursor.list == list);
                     page.cursor = Some(cursor.ok_or(Problem::InvalidCursor)?);
                 }
-                known if Some(known) == own && page.own.is_none() => page.own = Some(value),
                 other => return Err(invalid(other)),
             }
         }

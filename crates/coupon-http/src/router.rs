@@ -7,7 +7,8 @@ use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
 use crate::v1::admin::{
-    coupons as admin_coupons, issued_coupons as admin_issued_coupons, keys, reconciliation, webhooks,
+    coupons as admin_coupons, dead_letters, issued_coupons as admin_issued_coupons, keys, reconciliation,
+    webhooks,
 };
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
@@ -116,6 +117,10 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(reconciliation::repair::repair_reconciliation))
         .routes(routes!(webhooks::deliveries::list_webhook_deliveries))
         .routes(routes!(webhooks::replay::replay_webhook_delivery))
+        .routes(routes!(dead_letters::list::list_dead_letters))
+        .routes(routes!(dead_letters::read::get_dead_letter))
+        .routes(routes!(dead_letters::replay::replay_dead_letters))
+        .routes(routes!(dead_letters::dismiss::dismiss_dead_letters))
         .routes(routes!(live::live))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::get_metrics))

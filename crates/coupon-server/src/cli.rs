@@ -1,8 +1,8 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, healthcheck, jobs, key, migrate, notification, openapi, rehearse, restore, serve,
-    token, verify, webhook, work,
+    backup, config, coupon, dead_letters, healthcheck, jobs, key, migrate, notification, openapi, rehearse,
+    restore, serve, token, verify, webhook, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
 use crate::environment;
@@ -65,7 +65,7 @@ enum Command {
     Serve(serve::Options),
     /// Brings what Redis has decided to the database, as one of any number of workers
     Work(work::Options),
-    /// Makes or updates the tables of the database that many servers share
+    /// Makes or updates what many servers share: the database's tables, and the topics of Kafka
     Migrate(migrate::Options),
     /// Creates, lists and steers coupons on a running server
     #[command(subcommand)]
@@ -82,6 +82,9 @@ enum Command {
     /// Runs jobs by hand: expiry, reminders, deliveries
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Lists, replays and dismisses what could not be taken where it was brought
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
@@ -114,6 +117,7 @@ impl Cli {
             Command::Webhook(command) => webhook::run(shared, command),
             Command::Notification(command) => notification::run(shared, &command),
             Command::Jobs(command) => jobs::run(shared, &command),
+            Command::DeadLetters(command) => dead_letters::run(shared, command),
             Command::Token(options) => token::run(shared, &options),
             Command::Rehearse(options) => rehearse::run(shared, &options),
             Command::Verify(options) => verify::run(shared, &options),

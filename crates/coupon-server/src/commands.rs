@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod cells;
 pub(crate) mod config;
 pub(crate) mod coupon;
+pub(crate) mod dead_letters;
 pub(crate) mod healthcheck;
 pub(crate) mod jobs;
 pub(crate) mod key;

@@ -11,6 +11,7 @@ mod example;
 mod http;
 mod jobs;
 mod journal;
+mod kafka;
 mod layers;
 mod limits;
 mod log;
@@ -28,6 +29,7 @@ pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
 use jobs::{JobsSettings, NotificationSettings, ReminderSettings};
 pub(crate) use journal::JournalSettings;
+pub(crate) use kafka::{KafkaAcks, KafkaMechanism, KafkaSettings};
 pub(crate) use layers::{Effective, Layers, SettingFlag, Source, unknown_variables};
 pub(crate) use limits::LimitSettings;
 pub(crate) use log::{LogFormat, LogSettings};
@@ -73,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) database: DatabaseSettings,
     pub(crate) redis: RedisSettings,
+    pub(crate) kafka: KafkaSettings,
     pub(crate) work: WorkSettings,
     pub(crate) mail: MailSettings,
     pub(crate) webhooks: WebhookSettings,
@@ -99,6 +102,7 @@ impl Default for Settings {
             store: StoreSettings::default(),
             database: DatabaseSettings::default(),
             redis: RedisSettings::default(),
+            kafka: KafkaSettings::default(),
             work: WorkSettings::default(),
             mail: MailSettings::default(),
             webhooks: WebhookSettings::default(),
@@ -162,6 +166,7 @@ impl Settings {
         self.store.check(&mut findings);
         self.database.check(&mut findings);
         self.redis.check(&mut findings);
+        self.kafka.check(&mut findings);
         self.work.check(&mut findings);
         self.mail.check(&mut findings);
         self.webhooks.check(&mut findings);
@@ -172,6 +177,11 @@ impl Settings {
             !self.redis.is_set() || self.database.is_set(),
             "redis.addresses",
             "need database.url beside them: Redis decides, the database keeps the record",
+        );
+        findings.expect(
+            !self.kafka.is_set() || self.redis.is_set(),
+            "kafka.brokers",
+            "need redis.addresses beside them: Kafka carries what Redis has decided",
         );
         findings.expect(
             self.default_strategy

@@ -1,23 +1,27 @@
 //! Where the wires meet: which adapter stands behind which port.
 
+mod carriers;
 mod channels;
 mod embedded;
 mod jobs;
+mod kafka;
 mod lock_turns;
 mod reopening;
 mod shared;
 
+pub(crate) use carriers::{Carrier, Carriers};
 pub(crate) use channels::Channels;
 pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
 pub(crate) use jobs::{JobThread, jobs};
+pub(crate) use kafka::{kafka_options, topic_plan, watch as watch_kafka};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
 
 use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
 use coupon_app::{
-    Board, Clock, CodeKey, ContactStore, CouponStore, Desk, KeyStore, Ledgers, Reconciliation, Redeemer,
-    WebhookStore,
+    Board, Clock, CodeKey, ContactStore, CouponStore, DeadLetters, Desk, KeyStore, Ledgers, Reconciliation,
+    Redeemer, WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::{HallParts, Webhooks};
@@ -36,6 +40,8 @@ pub(crate) struct House {
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) reconciliation: Arc<dyn Reconciliation>,
+    /// What could not be taken, wherever it lies.
+    pub(crate) dead_letters: DeadLetters,
     /// What new coupons may have as their strategy; the first is the default.
     pub(crate) strategies: Vec<Strategy>,
     /// What new coupons may have as their level of acknowledgement.
@@ -80,6 +86,7 @@ impl House {
             redeemer: Arc::clone(&self.redeemer),
             contacts: Arc::clone(&self.contacts),
             reconciliation: Arc::clone(&self.reconciliation),
+            dead_letters: self.dead_letters.clone(),
             clock: Arc::clone(&self.clock),
             key_seed: SecretBox::new(Box::new(self.keys.seed)),
             settings: hall,

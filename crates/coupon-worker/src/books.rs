@@ -12,8 +12,9 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One worker's books. Clones of its metrics live in the registry.
+/// The books of one part of a worker's work. Clones of its metrics live in the registry.
 pub struct Books {
+    part: Part,
     registry: Registry,
     written: Counter,
     redelivered: Counter,
@@ -28,6 +29,44 @@ pub struct Books {
     oldest_s: Gauge<f64, AtomicU64>,
     dead: Gauge,
     condition: Mutex<Condition>,
+}
+
+/// Which part of the work books are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What the names of its metrics begin with.
+    pub prefix: &'static str,
+    /// What readiness calls the place that it takes deliveries from.
+    pub source: &'static str,
+    /// What readiness calls the place that it brings them to.
+    pub target: &'static str,
+}
+
+impl Part {
+    /// From the stream to the store, with nothing between.
+    pub const CARRY: Self = Self {
+        prefix: "firstcome_worker",
+        source: "stream",
+        target: "store",
+    };
+    /// From the stream onto the feed.
+    pub const PUBLISH: Self = Self {
+        prefix: "firstcome_worker_publish",
+        source: "stream",
+        target: "kafka",
+    };
+    /// From the feed to the store.
+    pub const PERSIST: Self = Self {
+        prefix: "firstcome_worker",
+        source: "kafka",
+        target: "store",
+    };
+    /// Out of the stream, when the store has it.
+    pub const CONFIRM: Self = Self {
+        prefix: "firstcome_worker_confirm",
+        source: "stream",
+        target: "store",
+    };
 }
 
 #[derive(Debug, Default)]
@@ -62,26 +101,30 @@ impl fmt::Debug for Books {
     }
 }
 
-impl Default for Books {
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("firstcome_worker");
+impl Books {
+    /// New books of this part.
+    pub fn of(part: Part) -> Self {
+        let mut registry = Registry::with_prefix(part.prefix);
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
             counter
         };
-        let written = counter("written", "Issued coupons written to the store");
-        let redelivered = counter("redelivered", "Records the store had already");
+        let written = counter(
+            "written",
+            "Issued coupons, or records, that were written to the target",
+        );
+        let redelivered = counter("redelivered", "Records that the target had already");
         let quarantined = counter("quarantined", "Records that went to quarantine");
         let released = counter("released", "Records that left quarantine for a revision");
         let set_aside = counter("set_aside", "Deliveries that were set aside");
-        let store_failures = counter("store_failures", "Failed attempts to write to the store");
-        let source_failures = counter("source_failures", "Failed attempts to reach the stream");
+        let store_failures = counter("store_failures", "Failed attempts to write to the target");
+        let source_failures = counter("source_failures", "Failed attempts to reach the source");
         let ends = TO_STORE_BUCKETS_US.iter().map(|us| seconds(*us));
         let to_store = Histogram::new(ends);
         registry.register(
             "time_to_store_seconds",
-            "From issue to store, by the clocks of ledger and worker",
+            "From issue to target, by the clocks of ledger and worker",
             to_store.clone(),
         );
         let mut gauge = |name: &str, help: &str| {
@@ -99,6 +142,7 @@ impl Default for Books {
             oldest_s.clone(),
         );
         Self {
+            part,
             registry,
             written,
             redelivered,
@@ -115,27 +159,31 @@ impl Default for Books {
             condition: Mutex::default(),
         }
     }
-}
-
-impl Books {
-    /// New books.
-    pub fn new() -> Self {
-        Self::default()
-    }
 
     /// Everything counted, in the OpenMetrics text format.
     pub fn text(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        Self::text_of(&[self])
+    }
+
+    /// Everything that several parts have counted, as one text. Their prefixes must differ.
+    pub fn text_of(parts: &[&Self]) -> Result<String, fmt::Error> {
+        const END: &str = "# EOF\n";
+        let mut all = String::new();
+        for part in parts {
+            let mut text = String::new();
+            encode(&mut text, &part.registry)?;
+            all.push_str(text.strip_suffix(END).unwrap_or(&text));
+        }
+        all.push_str(END);
+        Ok(all)
     }
 
     /// What is not as it should be, by part; nothing when the worker is ready.
     pub fn reasons(&self) -> [(&'static str, Option<String>); 2] {
         let condition = self.condition();
         [
-            ("store", condition.store.reason()),
-            ("stream", condition.source.reason()),
+            (self.part.target, condition.store.reason()),
+            (self.part.source, condition.source.reason()),
         ]
     }
 

@@ -60,3 +60,9 @@ pub(crate) const ATTEMPTS_AT_ONCE: usize = 64;
 pub(crate) const PLANS_AT_ONCE: usize = 256;
 /// Notifications that are forgotten in one run.
 pub(crate) const FORGET_AT_ONCE: usize = 1_000;
+/// The first pause before the store is looked at again for what travels by a feed; it doubles.
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// The longest such pause: how late an entry may leave the stream that the store has.
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// Issues of a coupon that one look at the store brings.
+pub(crate) const LOOK_RECORDS: usize = 1_000;

@@ -53,11 +53,11 @@ pub struct DeadLetter {
 
 /// What became of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
+pub struct Replay {
     /// Letters that are on the topic again.
     pub sent: u64,
-    /// Letters that are not whole and cannot be sent.
-    pub cut: u64,
+    /// The first letter that is not whole and cannot be sent.
+    pub stopped_at: Option<LetterId>,
 }
 
 /// The dead letters of one group's topic. Any number may look after them; whatever they repeat is harmless.
@@ -95,7 +95,20 @@ impl DeadLetters {
     ///
     /// If they cannot be read.
     pub async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        let read = self.read(limit).await.map_err(KafkaTrouble::of_a_port)?;
+        self.list_after(None, limit).await
+    }
+
+    /// Those of them behind a place.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub async fn list_after(
+        &self,
+        after: Option<LetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let read = self.read(after, limit).await.map_err(KafkaTrouble::of_a_port)?;
         Ok(read.iter().map(letter).collect())
     }
 
@@ -106,36 +119,51 @@ impl DeadLetters {
         Ok(spans.into_iter().map(crate::probe::Span::len).sum())
     }
 
-    /// Puts the first letters that nobody has looked after, at most `limit`, onto the topic again as they were, and
-    /// then counts them as looked after. When it fails, some may be on the topic and are listed still: doing it again
-    /// is right, because whoever takes a record tolerates repetition.
+    /// Puts the letters that nobody has looked after, through this place, onto the topic again as they were, and then
+    /// counts them as looked after. The first that is not whole ends it. When it fails, some may be on the topic and
+    /// are listed still: doing it again is right, because whoever takes a record tolerates repetition.
     ///
     /// # Errors
     ///
     /// If they cannot be read, sent or marked.
-    pub async fn replay(&self, limit: usize) -> Result<Replayed, StoreError> {
+    pub async fn replay(&self, through: LetterId) -> Result<Replay, StoreError> {
         let replay = async {
-            let letters = self.read(limit).await?;
-            let (cut, whole): (Vec<_>, Vec<_>) = letters.iter().partition(|message| is_cut(message));
-            let parcels = whole.iter().map(|message| original(message));
-            self.post.send(&self.options.topic, parcels).await?;
-            self.mark(letters.iter().map(id)).await?;
-            let count = |letters: &[&OwnedMessage]| letters.len().try_into().unwrap_or(u64::MAX);
-            Ok(Replayed {
-                sent: count(&whole),
-                cut: count(&cut),
-            })
+            let mut replay = Replay::default();
+            loop {
+                let letters = self.read(None, MAX_LETTERS).await?;
+                let all = letters.len();
+                let due: Vec<&OwnedMessage> = letters
+                    .iter()
+                    .take_while(|message| id(message) <= through)
+                    .collect();
+                let whole: Vec<&OwnedMessage> = due
+                    .iter()
+                    .copied()
+                    .take_while(|message| !is_cut(message))
+                    .collect();
+                let parcels = whole.iter().map(|message| original(message));
+                self.post.send(&self.options.topic, parcels).await?;
+                self.mark(whole.iter().map(|message| id(message))).await?;
+                replay.sent += u64::try_from(whole.len()).unwrap_or(u64::MAX);
+                if let Some(cut) = due.get(whole.len()) {
+                    replay.stopped_at = Some(id(cut));
+                    return Ok(replay);
+                }
+                if due.len() < all || due.is_empty() {
+                    return Ok(replay);
+                }
+            }
         };
         replay.await.map_err(KafkaTrouble::of_a_port)
     }
 
-    /// Counts the letters up to and including this one, in its partition, as looked after, without sending them. They
-    /// stay on the topic of dead letters.
+    /// Counts the letters up to and including this one, in its partition, as looked after, without sending them, and
+    /// says how many they are. They stay on the topic of dead letters.
     ///
     /// # Errors
     ///
     /// If that cannot be noted.
-    pub async fn dismiss(&self, through: LetterId) -> Result<(), StoreError> {
+    pub async fn dismiss(&self, through: LetterId) -> Result<u64, StoreError> {
         self.mark([through].into_iter())
             .await
             .map_err(KafkaTrouble::of_a_port)
@@ -158,11 +186,17 @@ impl DeadLetters {
         Ok(())
     }
 
-    async fn read(&self, limit: usize) -> Result<Vec<OwnedMessage>, KafkaTrouble> {
+    async fn read(&self, after: Option<LetterId>, limit: usize) -> Result<Vec<OwnedMessage>, KafkaTrouble> {
         let topic = self.options.dead_letters.clone();
         let limit = limit.min(MAX_LETTERS);
         let read = self.probe.ask(move |probe| {
-            let spans = probe.spans(&topic)?;
+            let mut spans = probe.spans(&topic)?;
+            if let Some(after) = after {
+                spans.retain(|span| span.partition >= after.partition);
+                for span in spans.iter_mut().filter(|span| span.partition == after.partition) {
+                    span.mark = span.mark.max(after.offset.saturating_add(1));
+                }
+            }
             probe.read(&topic, &spans, limit)
         });
         let mut letters = read.await?;
@@ -170,29 +204,32 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    async fn mark(&self, letters: impl Iterator<Item = LetterId>) -> Result<(), KafkaTrouble> {
+    /// Counts letters as looked after; says how many more that are than before.
+    async fn mark(&self, letters: impl Iterator<Item = LetterId>) -> Result<u64, KafkaTrouble> {
         let mut marks = std::collections::BTreeMap::new();
         for letter in letters {
             let mark = marks.entry(letter.partition).or_insert(0);
             *mark = letter.offset.saturating_add(1).max(*mark);
         }
         if marks.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let topic = self.options.dead_letters.clone();
         let mark = move |probe: &crate::probe::Probing<'_>| {
             let mut further = Vec::new();
+            let mut more = 0;
             for span in probe.spans(&topic)? {
                 // Nobody goes back, and nobody beyond the end.
                 let mark = marks.get(&span.partition).copied().unwrap_or(0).min(span.end);
                 if mark > span.mark {
+                    more += u64::try_from(mark - span.mark).unwrap_or(0);
                     further.push((span.partition, mark));
                 }
             }
-            if further.is_empty() {
-                return Ok(());
+            if !further.is_empty() {
+                probe.mark(&topic, &further)?;
             }
-            probe.mark(&topic, &further)
+            Ok(more)
         };
         self.probe.ask(mark).await
     }

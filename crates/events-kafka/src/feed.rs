@@ -38,6 +38,17 @@ impl KafkaFeed {
         }
     }
 
+    /// Everything that keeps topics and producer from keeping the promise, for operators, each naming its setting;
+    /// empty when nothing does.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told, because the brokers cannot be reached.
+    pub async fn weaknesses(&self) -> Result<Vec<String>, StoreError> {
+        let looking = health::weaknesses(&self.options).await;
+        looking.map_err(KafkaTrouble::of_a_port)
+    }
+
     /// Ends it. What is still under way gets until the deadline.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod health;
 mod instant;
 pub mod limits;
 mod message;
+mod office;
 mod options;
 mod post;
 mod probe;
@@ -25,7 +26,7 @@ mod progress;
 mod topics;
 mod worker;
 
-pub use dead_letters::{DeadLetter, DeadLetters, LetterId, Replayed};
+pub use dead_letters::{DeadLetter, DeadLetters, LetterId, Replay};
 pub use error::KafkaTrouble;
 pub use feed::KafkaFeed;
 pub use health::Setting;

@@ -4,7 +4,7 @@ use crate::engine;
 use crate::error::RedisTrouble;
 use crate::keys::Keys;
 use crate::limits::{
-    FIND_COUPONS, LONGEST_PAUSE, LONGEST_WAIT, MAX_CALLS, MAX_ENTRIES, MAX_LETTERS, MAX_WHY_BYTES,
+    FIND_COUPONS, GONE_AFTER_CLAIMS, LONGEST_PAUSE, LONGEST_WAIT, MAX_CALLS, MAX_ENTRIES, MAX_WHY_BYTES,
     SHORTEST_PAUSE,
 };
 use crate::link::Link;
@@ -38,21 +38,6 @@ pub struct WorkerOptions {
     pub claim_after: Duration,
 }
 
-/// An entry that was set aside.
-#[derive(Debug)]
-pub struct DeadLetter {
-    /// Its own name, for [`RedisDeliveries::remove_dead_letter`].
-    pub letter: Box<str>,
-    /// What it was called in the stream.
-    pub entry: Box<str>,
-    /// The group that could not take it.
-    pub group: String,
-    /// Why.
-    pub why: String,
-    /// The delivery, if it can be read.
-    pub delivery: Option<Delivery>,
-}
-
 /// What was taken.
 type Deliveries = Vec<(Ticket, Delivery)>;
 
@@ -64,6 +49,8 @@ struct Stream {
     pause: Duration,
     /// When entries in forgetful hands are looked for again.
     claim_at: Instant,
+    /// When consumers that have gone are looked for again.
+    sweep_at: Instant,
     has_group: bool,
 }
 
@@ -112,23 +99,6 @@ impl RedisDeliveries {
             source: Arc::new(source),
             handle,
         }
-    }
-
-    /// Entries of one coupon that were set aside, oldest first.
-    pub async fn dead_letters(&self, coupon: CouponId, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.on_the_handle(async move |source| source.dead_letters(coupon, limit).await)
-            .await
-    }
-
-    /// Forgets a dead letter that was looked after; `false` when there is none.
-    pub async fn remove_dead_letter(&self, coupon: CouponId, letter: &str) -> Result<bool, StoreError> {
-        let letter: Box<str> = letter.into();
-        self.on_the_handle(async move |source| {
-            let mut delete = redis::cmd("XDEL");
-            delete.arg(source.keys.dead(coupon)).arg(&*letter);
-            Ok(small(source.link.send(&delete).await?)? > 0)
-        })
-        .await
     }
 
     async fn on_the_handle<T: Send + 'static, F>(
@@ -244,6 +214,7 @@ impl Source {
                 next_at: now,
                 pause: SHORTEST_PAUSE,
                 claim_at: now,
+                sweep_at: now,
                 has_group: false,
             });
         }
@@ -279,6 +250,10 @@ impl Source {
             entries = self.if_there(&mut stream, claimed)?;
             if entries.len() < MAX_ENTRIES {
                 stream.claim_at = now + self.worker.claim_after;
+            }
+            if stream.has_group && now >= stream.sweep_at {
+                self.sweep(coupon).await;
+                stream.sweep_at = now + self.gone_after();
             }
         }
         if stream.has_group && entries.is_empty() {
@@ -359,6 +334,24 @@ impl Source {
         let mut fields = Fields::of(self.link.send(&claim).await?)?;
         let _cursor = fields.value()?;
         Raw::list(fields.value()?)
+    }
+
+    /// After how long without a word a consumer that has nothing in hand is taken to have gone.
+    fn gone_after(&self) -> Duration {
+        self.worker.claim_after.saturating_mul(GONE_AFTER_CLAIMS)
+    }
+
+    /// Forgets consumers that have gone. Nothing rests on it, so trouble waits for the next time.
+    async fn sweep(&self, coupon: CouponId) {
+        let gone_after = self.gone_after().as_millis().to_string();
+        let (group, consumer) = (self.worker.group.as_bytes(), self.worker.consumer.as_bytes());
+        let args = [group, consumer, gone_after.as_bytes()];
+        let keys = [self.keys.stream(coupon)];
+        match self.call(&self.scripts.sweep, &keys, &args).await.and_then(small) {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(%coupon, gone, "workers that have gone were forgotten"),
+            Err(trouble) => tracing::debug!(%coupon, %trouble, "consumers were not swept"),
+        }
     }
 
     async fn read(&self, coupon: CouponId) -> Result<Vec<Raw>, RedisTrouble> {
@@ -461,27 +454,5 @@ impl Source {
             oldest_us: decided_at.map_or(0, |it| (now.as_micros() - it.as_micros()).max(0)),
             set_aside: set_aside.into(),
         })
-    }
-
-    async fn dead_letters(&self, coupon: CouponId, limit: usize) -> Result<Vec<DeadLetter>, RedisTrouble> {
-        let mut range = redis::cmd("XRANGE");
-        range
-            .arg(self.keys.dead(coupon))
-            .arg("-")
-            .arg("+")
-            .arg("COUNT")
-            .arg(limit.min(MAX_LETTERS));
-        let letters = Raw::list(self.link.send(&range).await?)?;
-        let letter = |raw: Raw| {
-            let word = |name| String::from_utf8_lossy(raw.field(name).unwrap_or_default()).into_owned();
-            DeadLetter {
-                entry: word("entry").into(),
-                group: word("group"),
-                why: word("why"),
-                delivery: streams::delivery(coupon, &raw).ok(),
-                letter: raw.id.clone(),
-            }
-        };
-        Ok(letters.into_iter().map(letter).collect())
     }
 }

@@ -29,7 +29,9 @@ pub const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 pub const FIND_COUPONS: Duration = Duration::from_millis(250);
 /// How long [`coupon_app::DeliverySource::next`] waits before it says that there is nothing.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// Most dead letters of one coupon that are listed at once.
+/// A consumer that has nothing in hand is forgotten after so many times as long as entries take to be claimed.
+pub const GONE_AFTER_CLAIMS: u32 = 12;
+/// Most dead letters that are listed at once.
 pub const MAX_LETTERS: usize = 1_000;
 /// Longest reason that is kept with a dead letter, in bytes.
 pub const MAX_WHY_BYTES: usize = 500;

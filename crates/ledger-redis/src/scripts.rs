@@ -58,6 +58,7 @@ pub(crate) struct Scripts {
     pub(crate) done: Script,
     pub(crate) set_aside: Script,
     pub(crate) backlog: Script,
+    pub(crate) sweep: Script,
     pub(crate) renew: Script,
     pub(crate) release: Script,
     pub(crate) now: Script,
@@ -90,6 +91,7 @@ impl Scripts {
             done: plain(include_str!("scripts/done.lua")),
             fence: plain(include_str!("scripts/fence.lua")),
             set_aside: plain(include_str!("scripts/set_aside.lua")),
+            sweep: plain(include_str!("scripts/sweep.lua")),
             renew: plain(include_str!("scripts/renew.lua")),
             release: plain(include_str!("scripts/release.lua")),
         }

@@ -10,6 +10,7 @@ mod addresses;
 mod board;
 mod bringing;
 mod combiner;
+mod dead_letter;
 mod delivery;
 mod desk;
 mod follow;

@@ -47,7 +47,7 @@ pub(crate) async fn ready(State(station): State<Arc<Station>>) -> Reply {
         ("redemption", redemption),
         ("server", server),
     ];
-    readiness(named)
+    readiness(named.into_iter().chain(station.hall.remarks.all()))
 }
 
 /// The answer to a check of these parts, each with the reason why it is not ready, if it is not.

@@ -2,10 +2,10 @@
 
 use crate::client::{Answer, Client};
 use crate::webhooks::Post;
-use coupon_app::memory::{ManualClock, Medium, MemoryAddresses, MemoryLedger, MemoryStore};
+use coupon_app::memory::{ManualClock, Medium, MemoryAddresses, MemoryLedger, MemoryLetters, MemoryStore};
 use coupon_app::{
-    Board, Clock, CodeKey, CouponStore, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox, RecordStore,
-    Redeemer, RedemptionStore, Scope, StoreError, follow,
+    Board, Clock, CodeKey, CouponStore, DeadLetters, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox,
+    RecordStore, Redeemer, RedemptionStore, Scope, StoreError, follow,
 };
 use coupon_core::{AckLevel, Strategy, Timestamp};
 use coupon_http::{
@@ -28,6 +28,7 @@ pub(crate) struct House {
     pub(crate) hall: Arc<Hall>,
     pub(crate) webhooks: MemoryAddresses,
     pub(crate) post: Arc<Post>,
+    pub(crate) letters: MemoryLetters,
     pub(crate) admin: String,
     pub(crate) service: String,
     pub(crate) redeemer: String,
@@ -127,6 +128,7 @@ impl House {
         let redeemer = Arc::new(runtime.block_on(redeemer).unwrap());
         let webhooks = MemoryAddresses::new();
         let post = Arc::new(Post::default());
+        let letters = MemoryLetters::new();
         let parts = HallParts {
             webhooks: Webhooks {
                 store: Arc::new(webhooks.clone()),
@@ -140,6 +142,7 @@ impl House {
                 Arc::clone(&board),
                 Arc::new(store.clone()),
             )),
+            dead_letters: DeadLetters::of(vec![("memory", Arc::new(letters.clone()))]),
             keys: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -164,6 +167,7 @@ impl House {
             hall,
             webhooks,
             post,
+            letters,
             admin,
             service,
             redeemer,

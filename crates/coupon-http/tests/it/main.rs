@@ -9,6 +9,7 @@ mod admin;
 mod bad_input;
 mod client;
 mod contacts;
+mod dead_letters;
 mod document;
 mod gate;
 mod house;

@@ -5,7 +5,7 @@ use crate::client::converse;
 use crate::config::{LogFormat, SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear};
 use crate::store_watch::StoreWatch;
-use crate::wiring::{Embedded, JobThread, Together};
+use crate::wiring::{Embedded, JobThread, Together, watch_kafka};
 use crate::{banner, environment, open_files, telemetry};
 use anyhow::Context as _;
 use clap::Args;
@@ -85,6 +85,7 @@ async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
         reopening,
     } = Together::open(settings).await?;
     let hall = Hall::new(house.hall_parts(settings)?).await?;
+    watch_kafka(settings, &engines, hall.remarks())?;
     let ear = Ear::open()?;
     let refreshing = Arc::clone(&hall);
     engines.handle().spawn(async move {

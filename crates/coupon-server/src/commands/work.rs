@@ -1,29 +1,27 @@
-//! `firstcome work`: brings what Redis has decided to the database.
+//! `firstcome work`: brings what Redis has decided to the database, directly or by Kafka.
 
 use crate::cli::Shared;
 use crate::client::converse;
 use crate::clock::SystemClock;
 use crate::config::{SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear, Farewell};
-use crate::wiring::{Engines, redis_options};
+use crate::wiring::{Carrier, Carriers, Engines};
 use crate::{banner, environment, telemetry};
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use coupon_app::{CouponStore as _, DeliverySource};
+use coupon_app::CouponStore as _;
 use coupon_http::{BackDoor, Vitals};
-use coupon_worker::{BACKLOG_EVERY, Books, persist, stop};
-use ledger_redis::{RedisDeliveries, WorkerOptions};
+use coupon_worker::{Books, persist, stop};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The consumer group of the workers that write to the store.
-const GROUP: &str = "store";
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Any number of workers share the work. Each says on /readyz whether database and stream answer, and on /metrics how far
-behind they are. Stop with Ctrl+C or SIGTERM: what is in hand is finished first.
+Any number of workers share the work. With kafka.brokers set it travels by Kafka: workers publish what Redis has
+decided, and others, or the same, take it from the topic. Each says on /readyz whether database, stream and Kafka answer
+and are as strong as promised, and on /metrics how far behind they are. Stop with Ctrl+C or SIGTERM: what is in hand is finished first.
 
 Example:
   FIRSTCOME_DATABASE_URL=mysql://shop:secret@db/shop FIRSTCOME_REDIS_ADDRESSES=redis:6379 firstcome work")]
@@ -51,25 +49,47 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
     converse(work(&settings))
 }
 
+/// How often a worker looks at the settings of Kafka's topics.
+const LOOK_AT_KAFKA_EVERY: Duration = Duration::from_secs(10);
+
 /// What a worker says of itself.
 struct Worker {
-    books: Books,
+    carriers: Carriers,
+    /// What is wrong with Kafka, its settings among it.
+    kafka: Mutex<Option<String>>,
     stopping: AtomicBool,
 }
 
+impl Worker {
+    fn remark_on_kafka(&self, reason: Option<String>) {
+        *self.kafka.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+}
+
 impl Vitals for Worker {
+    /// A part that several carriers touch is named once, with the first reason that one of them has.
     fn checks(&self) -> Vec<(&'static str, Option<String>)> {
         let stopping = self.stopping.load(Ordering::Relaxed);
-        let worker = stopping.then(|| "the worker is stopping".to_owned());
-        self.books
-            .reasons()
-            .into_iter()
-            .chain([("worker", worker)])
-            .collect()
+        let mut checks = vec![("worker", stopping.then(|| "the worker is stopping".to_owned()))];
+        let mut add = |part, reason: Option<String>| match checks.iter_mut().find(|(it, _)| *it == part) {
+            Some((_, known)) => *known = known.take().or(reason),
+            None => checks.push((part, reason)),
+        };
+        if self.carriers.kafka.is_some() {
+            let kafka = self.kafka.lock().unwrap_or_else(PoisonError::into_inner);
+            add("kafka", kafka.clone());
+        }
+        for carrier in &self.carriers.all {
+            for (part, reason) in carrier.books.reasons() {
+                add(part, reason);
+            }
+        }
+        checks
     }
 
     fn metrics(&self) -> Result<String, std::fmt::Error> {
-        self.books.text()
+        let books: Vec<&Books> = self.carriers.all.iter().map(|carrier| &carrier.books).collect();
+        Books::text_of(&books)
     }
 }
 
@@ -85,18 +105,14 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
         .health()
         .await
         .context("the database (database.url)")?;
-    let source = Arc::new(RedisDeliveries::new(
-        redis_options(&settings.redis)?,
-        WorkerOptions {
-            group: GROUP.to_owned(),
-            groups: vec![GROUP.to_owned()],
-            consumer: consumer()?,
-            claim_after: settings.work.claim_after(),
-        },
-        engines.handle().clone(),
-    ));
+    let (bell, told) = stop();
+    let carriers = {
+        let _engines = engines.handle().enter();
+        Carriers::open(settings, &engines, &consumer()?, &told)?
+    };
     let worker = Arc::new(Worker {
-        books: Books::new(),
+        carriers,
+        kafka: Mutex::default(),
         stopping: AtomicBool::new(false),
     });
     let door = BackDoor::open(settings.work.listen).await.with_context(|| {
@@ -107,39 +123,34 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     })?;
     let url = format!("http://{}", door.address()?);
     let ear = Ear::open()?;
-    let (bell, told) = stop();
-    let working = {
-        let (source, store, worker) = (
-            Arc::clone(&source),
-            Arc::clone(&engines.store),
-            Arc::clone(&worker),
-        );
-        let batch = usize::try_from(settings.work.batch_records).unwrap_or(usize::MAX);
-        let alarm = ear.teller();
-        engines.handle().spawn(async move {
-            persist(
-                source.as_ref(),
-                store.as_ref(),
-                batch,
-                &SystemClock,
-                &worker.books,
-                &told,
-            )
-            .await;
+    let batch = usize::try_from(settings.work.batch_records).unwrap_or(usize::MAX);
+    let mut working = Vec::new();
+    for carrier in &worker.carriers.all {
+        let (carrier, told, alarm) = (Arc::clone(carrier), told.clone(), ear.teller());
+        let watched = Arc::clone(&carrier);
+        working.push(engines.handle().spawn(async move {
+            let (source, target) = (carrier.source.as_ref(), carrier.target.as_ref());
+            persist(source, target, batch, &SystemClock, &carrier.books, &told).await;
             // Nobody listens any more when it was told to stop.
             let _heard = alarm.send(Farewell::Broken("deliveries are not brought any more"));
-        })
-    };
-    let watched = Arc::clone(&worker);
-    engines.handle().spawn(async move {
-        loop {
-            match source.backlog().await {
-                Ok(backlog) => watched.books.backlog(backlog),
-                Err(error) => tracing::debug!(%error, "the backlog was not told"),
+        }));
+        engines
+            .handle()
+            .spawn(async move { watch_backlog(&watched).await });
+    }
+    if let Some(kafka) = &worker.carriers.kafka {
+        let (watching, kafka) = (Arc::clone(&worker), Arc::clone(kafka));
+        engines.handle().spawn(async move {
+            loop {
+                let reason = match kafka.feed.weaknesses().await {
+                    Ok(weak) => (!weak.is_empty()).then(|| weak.join("; ")),
+                    Err(error) => Some(error.to_string()),
+                };
+                watching.remark_on_kafka(reason);
+                tokio::time::sleep(LOOK_AT_KAFKA_EVERY).await;
             }
-            tokio::time::sleep(BACKLOG_EVERY).await;
-        }
-    });
+        });
+    }
     let vitals: Arc<dyn Vitals> = Arc::clone(&worker) as _;
     // A listener belongs to the event loop that opened it; this one is about to wait for signals.
     let listener = door.into_std()?;
@@ -159,10 +170,25 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     worker.stopping.store(true, Ordering::Relaxed);
     // It has ended by itself if it does not hear.
     let _heard = bell.send(true);
-    let finished = working.await;
-    finished.context("bringing deliveries ended badly")?;
+    for one in working {
+        one.await.context("bringing deliveries ended badly")?;
+    }
+    if let Some(kafka) = worker.carriers.kafka.clone() {
+        engines.handle().spawn(async move { kafka.leave().await }).await?;
+    }
     tracing::info!("stopped: what was in hand is finished");
     Ok(code)
+}
+
+/// Keeps a carrier's books about how far it is behind.
+async fn watch_backlog(carrier: &Carrier) {
+    loop {
+        match carrier.source.backlog().await {
+            Ok(backlog) => carrier.books.backlog(backlog),
+            Err(error) => tracing::debug!(%error, "the backlog was not told"),
+        }
+        tokio::time::sleep(carrier.look_every).await;
+    }
 }
 
 /// A name that no other living worker has.

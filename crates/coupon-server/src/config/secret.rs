@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The settings that are secrets. They are masked wherever settings are shown, and no flag sets them, because other
 /// users of the machine can read a command line.
-pub(crate) const SECRET_KEYS: [&str; 7] = [
+pub(crate) const SECRET_KEYS: [&str; 8] = [
     "admin_key",
     "jwt_secret",
     "key_seed",
@@ -14,6 +14,7 @@ pub(crate) const SECRET_KEYS: [&str; 7] = [
     "redis.password",
     "mail.password",
     "mail.lookup_token",
+    "kafka.password",
 ];
 /// Those that the first start makes and keeps in the data directory.
 pub(crate) const KEPT_KEYS: [&str; 3] = ["admin_key", "jwt_secret", "key_seed"];

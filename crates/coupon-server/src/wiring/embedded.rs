@@ -10,7 +10,7 @@ use crate::keys::Keys;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
 use coupon_app::{
-    Board, Clock, CodeKey, Followed, Ledgers, LookReconciliation, Outbox, RecordStore, Redeemer,
+    Board, Clock, CodeKey, DeadLetters, Followed, Ledgers, LookReconciliation, Outbox, RecordStore, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use coupon_worker::Jobs;
@@ -66,6 +66,8 @@ impl Embedded {
             ledgers,
             redeemer: Arc::new(redeemer),
             reconciliation: Arc::new(reconciliation),
+            // Nothing travels: the store follows the journal, and what contradicts it is in quarantine.
+            dead_letters: DeadLetters::default(),
             strategies: vec![Strategy::Journal],
             acks: vec![AckLevel::Ledger],
             keys,

@@ -1,6 +1,7 @@
 //! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
 
 use super::House;
+use super::kafka;
 use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
 use crate::clock::SystemClock;
@@ -118,6 +119,7 @@ impl Together {
         let bringing = Bringing::new(Arc::clone(&board), Arc::clone(&marks), deliveries, ahead);
         let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
             .context("cannot start the threads of the ledgers")?;
+        let dead_letters = kafka::dead_letters(settings, &engines)?;
         let redeemer = redeemer(settings, &engines, bringing, Arc::clone(&clock)).await?;
         let ledgers = Arc::new(ledgers);
         let looks = LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);
@@ -136,6 +138,7 @@ impl Together {
             ledgers,
             redeemer,
             reconciliation,
+            dead_letters,
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,

@@ -14,6 +14,8 @@ pub(crate) struct Fleet {
     pub(crate) scratch: Scratch,
     pub(crate) database: SqlDatabase,
     pub(crate) redis: Redis,
+    /// What every process is told beside.
+    more: Vec<(&'static str, String)>,
     /// The database server, if it is this fleet's own.
     pub(crate) own: Option<Sql>,
 }
@@ -27,21 +29,44 @@ impl Fleet {
     pub(crate) fn with(redis: &RedisOptions) -> Option<Self> {
         let server = or_skip(Sql::shared(SqlEngine::MariaDb))?;
         let redis = or_skip(Redis::start(redis))?;
-        Some(Self::made_of(server.fresh_database().unwrap(), redis, None))
+        Some(Self::made_of(
+            server.fresh_database().unwrap(),
+            redis,
+            None,
+            Vec::new(),
+        ))
     }
 
     /// On a database server of its own.
     pub(crate) fn on(database: &SqlOptions) -> Option<Self> {
         let own = or_skip(Sql::start(database))?;
         let redis = or_skip(Redis::start(&RedisOptions::durable()))?;
-        Some(Self::made_of(own.fresh_database().unwrap(), redis, Some(own)))
+        Some(Self::made_of(
+            own.fresh_database().unwrap(),
+            redis,
+            Some(own),
+            Vec::new(),
+        ))
     }
 
-    fn made_of(database: SqlDatabase, redis: Redis, own: Option<Sql>) -> Self {
+    /// On MariaDB's shared server and a Redis of its own, with these variables for every process.
+    pub(crate) fn told(more: Vec<(&'static str, String)>) -> Option<Self> {
+        let server = or_skip(Sql::shared(SqlEngine::MariaDb))?;
+        let redis = or_skip(Redis::start(&RedisOptions::durable()))?;
+        Some(Self::made_of(server.fresh_database().unwrap(), redis, None, more))
+    }
+
+    fn made_of(
+        database: SqlDatabase,
+        redis: Redis,
+        own: Option<Sql>,
+        more: Vec<(&'static str, String)>,
+    ) -> Self {
         let fleet = Self {
             scratch: Scratch::new(),
             database,
             redis,
+            more,
             own,
         };
         let migrated = fleet.command(&["migrate"]).output().unwrap();
@@ -68,7 +93,8 @@ impl Fleet {
             .env("FIRSTCOME_KEY_SEED", "s".repeat(40))
             .env("FIRSTCOME_HTTP_LOOPS", "1")
             .env("FIRSTCOME_LIMITS_ISSUES_PER_SECOND_AND_USER", "0")
-            .env("FIRSTCOME_WORK_CLAIM_AFTER_MS", "500");
+            .env("FIRSTCOME_WORK_CLAIM_AFTER_MS", "500")
+            .envs(self.more.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -84,6 +110,42 @@ impl Fleet {
 
     pub(crate) fn work(&self) -> Server {
         Server::start(self.command(&["work", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// A worker that reaches the database elsewhere.
+    pub(crate) fn work_on(&self, database: &str) -> Server {
+        Server::start(self.command_on(database, &["work", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// How many entries a coupon's stream has.
+    pub(crate) fn entries(&self, coupon: &str) -> u64 {
+        let id = coupon.rsplit('/').next().unwrap();
+        let stream = format!("firstcome:{{{id}}}:stream");
+        let length = self.redis.command(&["XLEN", &stream]).unwrap();
+        length.text().parse().unwrap()
+    }
+
+    /// Waits until everything that was told is stored and nothing else: one per user, positions without a gap, the
+    /// stream empty, so that ledger and store are the same, and nothing in quarantine.
+    pub(crate) fn assert_settled(&self, coupon: &str, told: &BTreeMap<String, u64>) {
+        let stored = self.await_stored(coupon, told.len());
+        for (user, position) in told {
+            assert_eq!(stored.get(user), Some(position), "{user}");
+        }
+        assert_exact(&stored, u64::try_from(stored.len()).unwrap());
+        wait_for(|| (self.entries(coupon) == 0).then_some(()));
+        let id = coupon.rsplit('/').next().unwrap();
+        let users = self
+            .redis
+            .command(&["HLEN", &format!("firstcome:{{{id}}}:users")])
+            .unwrap();
+        assert_eq!(
+            users.text(),
+            self.stored(coupon).len().to_string(),
+            "ledger and store are the same"
+        );
+        let detained = self.database.query("SELECT COUNT(*) FROM quarantine").unwrap();
+        assert_eq!(detained[0][0].as_deref(), Some("0"));
     }
 
     /// Who holds which position, as the database has it.

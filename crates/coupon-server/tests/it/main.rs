@@ -15,6 +15,7 @@ mod faults;
 mod fleet;
 mod harness;
 mod jobs;
+mod kafka;
 mod log;
 mod many_redemptions;
 mod many_servers;

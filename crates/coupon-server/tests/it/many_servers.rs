@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 /// What users were told: the position of each who won, and how many were told that it is sold out.
 #[derive(Default)]
-struct Told {
-    won: BTreeMap<String, u64>,
-    sold_out: usize,
+pub(crate) struct Told {
+    pub(crate) won: BTreeMap<String, u64>,
+    pub(crate) sold_out: usize,
 }
 
 /// So many users ask both servers at the same time, all at once.
-fn everybody_asks(servers: [&Caller; 2], coupon: &str, users: usize) -> Told {
+pub(crate) fn everybody_asks(servers: [&Caller; 2], coupon: &str, users: usize) -> Told {
     let answers = converse(async {
         let mut asking = Vec::new();
         for n in 0..users {
@@ -148,7 +148,7 @@ fn a_change_and_a_key_made_at_one_server_count_at_the_other() {
 }
 
 /// Asks until there is a definite answer.
-fn insist(callers: &[Caller], coupon: &str, user: &str) -> u64 {
+pub(crate) fn insist(callers: &[Caller], coupon: &str, user: &str) -> u64 {
     wait_for(|| {
         for caller in callers {
             let body = json!({ "userId": user });
@@ -228,7 +228,7 @@ fn whoever_is_killed_in_the_middle_nothing_that_was_answered_is_lost() {
     }
 }
 
-fn readiness(server: &Server) -> (StatusCode, String) {
+pub(crate) fn readiness(server: &Server) -> (StatusCode, String) {
     let (status, answer) = admin(server).ask(Method::GET, "/readyz", None);
     (status, answer.to_string())
 }
@@ -268,6 +268,15 @@ fn a_database_that_is_too_weak_is_told_until_it_is_declared() {
     }
 }
 
+/// What a process has counted.
+pub(crate) fn metrics(server: &Server) -> String {
+    converse(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = client.get(format!("{}/metrics", server.url)).send();
+        asked.await.unwrap().text().await.unwrap()
+    })
+}
+
 #[test]
 fn a_worker_tells_how_it_is_and_how_far_behind() {
     let Some(fleet) = Fleet::open() else { return };
@@ -278,11 +287,7 @@ fn a_worker_tells_how_it_is_and_how_far_behind() {
     fleet.await_stored(&coupon, 1);
     let (status, why) = readiness(&worker);
     assert_eq!(status, StatusCode::OK, "{why}");
-    let metrics = converse(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let asked = client.get(format!("{}/metrics", worker.url)).send();
-        asked.await.unwrap().text().await.unwrap()
-    });
+    let metrics = metrics(&worker);
     for name in [
         "firstcome_worker_written_total 1",
         "firstcome_worker_lag_entries",

@@ -4,6 +4,7 @@
     reason = "a test fails where something is not as it should be"
 )]
 
+mod feeding;
 mod jobs;
 mod persisting;
 mod yard;

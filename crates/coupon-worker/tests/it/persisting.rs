@@ -5,11 +5,11 @@ use coupon_app::contract::{START, at, coupon_id, terms, user};
 use coupon_app::memory::ManualClock;
 use coupon_app::{Delivery, IssuedRecord, LedgerMarks, Record, RevisedRecord};
 use coupon_core::{Coupon, Grant, Position};
-use coupon_worker::{Books, Stop, persist, stop};
+use coupon_worker::{Books, Part, Stop, persist, stop};
 use std::time::Duration;
 
-fn created(number: u32) -> Delivery {
-    let coupon = Coupon::create(coupon_id(number), terms(100), START).unwrap();
+pub(crate) fn created(number: u32) -> Delivery {
+    let coupon = Coupon::create(coupon_id(number), terms(2_000), START).unwrap();
     Delivery {
         coupon: coupon.id,
         epoch: 1,
@@ -22,7 +22,7 @@ fn created(number: u32) -> Delivery {
     }
 }
 
-fn issued(number: u32, positions: std::ops::RangeInclusive<u32>) -> Delivery {
+pub(crate) fn issued(number: u32, positions: std::ops::RangeInclusive<u32>) -> Delivery {
     let record = |position: u32| {
         Record::Issued(IssuedRecord {
             coupon: coupon_id(number),
@@ -59,7 +59,7 @@ fn work(stream: &Stream, store: &Store, books: &Books) {
 }
 
 /// On a clock that runs ahead when everybody waits.
-fn run(case: impl Future<Output = ()>) {
+pub(crate) fn run(case: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -68,7 +68,7 @@ fn run(case: impl Future<Output = ()>) {
         .block_on(case);
 }
 
-fn stored(store: &Store, number: u32) -> u32 {
+pub(crate) fn stored(store: &Store, number: u32) -> u32 {
     let mut count = 0;
     run(async {
         count = store
@@ -90,7 +90,7 @@ fn everything_arrives_in_any_order_and_is_called_done() {
         created(1),
         issued(2, 1..=9),
     ]);
-    let (store, books) = (Store::default(), Books::new());
+    let (store, books) = (Store::default(), Books::of(Part::CARRY));
     work(&stream, &store, &books);
     assert_eq!((stored(&store, 1), stored(&store, 2)), (6, 9));
     assert_eq!(stream.done.lock().unwrap().len(), 5);
@@ -102,7 +102,7 @@ fn everything_arrives_in_any_order_and_is_called_done() {
 #[test]
 fn nothing_is_called_done_or_set_aside_before_the_store_is_back() {
     let stream = Stream::of(&[created(1), issued(1, 1..=3)]);
-    let (store, books) = (Store::default(), Books::new());
+    let (store, books) = (Store::default(), Books::of(Part::CARRY));
     *store.passing.lock().unwrap() = 40;
     *stream.failures.lock().unwrap() = 7;
     work(&stream, &store, &books);
@@ -115,7 +115,7 @@ fn nothing_is_called_done_or_set_aside_before_the_store_is_back() {
 #[test]
 fn a_store_that_stays_away_makes_the_worker_not_ready() {
     let stream = Stream::of(&[created(1)]);
-    let (store, books) = (Store::default(), Books::new());
+    let (store, books) = (Store::default(), Books::of(Part::CARRY));
     *store.passing.lock().unwrap() = u32::MAX;
     run(async {
         let (bell, told) = stop();
@@ -140,7 +140,7 @@ fn a_store_that_stays_away_makes_the_worker_not_ready() {
 #[test]
 fn what_can_never_be_written_is_set_aside_and_the_rest_goes_on() {
     let stream = Stream::of(&[created(1), created(3), issued(1, 1..=3), issued(3, 1..=2)]);
-    let (store, books) = (Store::default(), Books::new());
+    let (store, books) = (Store::default(), Books::of(Part::CARRY));
     *store.poison.lock().unwrap() = Some(coupon_id(3));
     work(&stream, &store, &books);
     assert_eq!((stored(&store, 1), stored(&store, 3)), (3, 0));
@@ -154,7 +154,7 @@ fn what_can_never_be_written_is_set_aside_and_the_rest_goes_on() {
 #[test]
 fn a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand() {
     let stream = Stream::of(&[created(1), issued(1, 1..=3)]);
-    let (store, books) = (Store::default(), Books::new());
+    let (store, books) = (Store::default(), Books::of(Part::CARRY));
     *store.passing.lock().unwrap() = 3;
     run(async {
         let (bell, told): (_, Stop) = stop();

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use coupon_app::memory::MemoryDeliveries;
 use coupon_app::{
-    Backlog, Delivered, Delivery, DeliverySource, DeliveryStore, Quarantined, StoreError, Ticket,
+    Backlog, Delivered, Delivery, DeliverySink, DeliverySource, DeliveryStore, Health, Quarantined,
+    StoreError, Ticket,
 };
 use coupon_core::CouponId;
 use std::collections::{HashSet, VecDeque};
@@ -126,5 +127,30 @@ impl DeliveryStore for Store {
 
     async fn quarantine(&self, after: u64, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         self.inner.quarantine(after, limit).await
+    }
+}
+
+/// Keeps what is published, in memory.
+#[derive(Default)]
+pub(crate) struct Feed {
+    pub(crate) published: Mutex<Vec<Delivery>>,
+    /// So many calls fail first.
+    pub(crate) failures: Mutex<u32>,
+}
+
+#[async_trait]
+impl DeliverySink for Feed {
+    async fn publish(&self, deliveries: &[Delivery]) -> Result<(), StoreError> {
+        let mut failures = self.failures.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Err(StoreError::passing("the feed is away"));
+        }
+        self.published.lock().unwrap().extend_from_slice(deliveries);
+        Ok(())
+    }
+
+    async fn health(&self) -> Health {
+        Health::Ready
     }
 }

@@ -2,11 +2,13 @@
 
 use super::rig::{self, Carrier, block_on, issues, join, sale, shared, worker};
 use coupon_app::contract::coupon_id;
+use coupon_app::contract::dead_letter::letters_are_looked_after_from_the_front;
 use coupon_app::{DeliverySink as _, DeliverySource as _, Ticket};
-use events_kafka::{DeadLetters, KafkaFeed, KafkaOptions, Replayed};
+use events_kafka::{DeadLetters, KafkaFeed, KafkaOptions, Replay};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Puts this onto the topic as somebody else would.
@@ -90,8 +92,8 @@ fn poison_goes_aside_with_its_reason_and_everything_else_goes_on() {
         let source = join(&options, &group);
         assert_eq!(source.next(10).await.unwrap(), []);
         // Poison that is replayed is poison still, and a letter anew.
-        let replayed = letters.replay(2).await.unwrap();
-        assert_eq!(replayed, Replayed { sent: 2, cut: 0 });
+        let replayed = letters.replay(listed[1].id).await.unwrap();
+        assert_eq!((replayed.sent, replayed.stopped_at), (2, None));
         rig::wait_for(async || {
             assert_eq!(source.next(10).await.unwrap(), []);
             letters.list(100).await.unwrap().len() == 5
@@ -139,8 +141,9 @@ fn a_record_that_was_set_aside_comes_again_only_when_it_is_replayed() {
         };
         assert_eq!(letter.why, "the store does not like it");
         assert_eq!(letter.delivery.as_ref(), Some(&refused));
-        assert_eq!(letters.replay(10).await.unwrap(), Replayed { sent: 1, cut: 0 });
-        assert_eq!(letters.replay(10).await.unwrap(), Replayed::default());
+        let replayed = letters.replay(letter.id).await.unwrap();
+        assert_eq!((replayed.sent, replayed.stopped_at), (1, None));
+        assert_eq!(letters.replay(letter.id).await.unwrap(), Replay::default());
         carrier.carry(&source, 1, 20).await;
     });
 }
@@ -167,7 +170,54 @@ fn a_letter_too_long_to_keep_is_cut_and_said_to_be() {
             letters.list(10).await.unwrap().len() == 1
         })
         .await;
-        assert!(letters.list(10).await.unwrap()[0].cut);
-        assert_eq!(letters.replay(10).await.unwrap(), Replayed { sent: 0, cut: 1 });
+        let [cut] = &letters.list(10).await.unwrap()[..] else {
+            panic!("one letter")
+        };
+        assert!(cut.cut);
+        let stopped = letters.replay(cut.id).await.unwrap();
+        assert_eq!((stopped.sent, stopped.stopped_at), (0, Some(cut.id)));
+    });
+}
+
+#[test]
+fn letters_are_looked_after_one_place_after_the_other() {
+    block_on(async {
+        let Some(options) = shared(1).await else { return };
+        let group = worker();
+        let source = join(&options, &group);
+        let letters = Arc::new(DeadLetters::new(options.clone(), &group.group));
+        let await_letters = async |count| {
+            rig::wait_for(async || {
+                assert_eq!(source.next(10).await.unwrap(), []);
+                letters.list(100).await.unwrap().len() == count
+            })
+            .await;
+        };
+        smuggle(&options, &[b"a", b"b", b"c"]).await;
+        await_letters(3).await;
+        let long = vec![b'x'; 3 << 20];
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", options.brokers.join(","))
+            .set("message.max.bytes", "8000000")
+            .set("compression.type", "lz4")
+            .create()
+            .unwrap();
+        let record = FutureRecord::to(&options.topic).key("k").payload(&long);
+        producer.send(record, Duration::from_secs(30)).await.unwrap();
+        await_letters(4).await;
+        smuggle(&options, &[b"d", b"e"]).await;
+        await_letters(6).await;
+        // Whatever is sent again would come back as a new letter.
+        source.close(rig::LEAVING).await.unwrap();
+        let sent = letters_are_looked_after_from_the_front(Arc::clone(&letters) as _).await;
+        assert_eq!(sent, 4);
+        let source = join(&options, &group);
+        rig::wait_for(async || {
+            assert_eq!(source.next(10).await.unwrap(), []);
+            letters.list(100).await.unwrap().len() == 4
+        })
+        .await;
+        let back = letters.list_after(None, 100).await.unwrap();
+        assert!(back.iter().all(|letter| !letter.cut));
     });
 }

@@ -2,15 +2,17 @@
 
 use super::rig::{self, Ids, block_on, start};
 use super::sale::{create, done, issue, wins};
+use coupon_app::contract::dead_letter;
 use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::{key, token, user};
+use coupon_app::memory::MemoryDeliveries;
 use coupon_app::{
-    Backlog, CommandRequest, Delivery, DeliverySource, IssuedRecord, PendingIssue, PendingIssues, Record,
-    Request, RevisedRecord, Ticket,
+    Backlog, CommandRequest, DeadLetterOffice, Delivery, DeliverySource, DeliveryStore, IssuedRecord,
+    LedgerMarks, PendingIssue, PendingIssues, Record, Request, RevisedRecord, Ticket,
 };
 use coupon_core::{Command, CouponId, IssuedCouponId};
 use coupon_testkit::{Redis, RedisOptions};
-use ledger_redis::{RedisDeliveries, WorkerOptions};
+use ledger_redis::{RedisDeliveries, RedisLetters, WorkerOptions};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -312,9 +314,12 @@ fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
         assert_eq!(length(&redis, coupon), "0");
         let backlog = worker.backlog().await.unwrap();
         assert_eq!((backlog.waiting, backlog.in_hand, backlog.set_aside), (0, 0, 5));
-        let letters = worker.dead_letters(coupon, 100).await.unwrap();
-        let entries: Vec<&str> = letters.iter().map(|it| &*it.entry).collect();
-        assert_eq!(entries, ["1-1", "1-2", "1-3", "1-4", &*last.entry]);
+        let office = RedisLetters::new(rig::options(&redis), Vec::new(), rig::handle());
+        let letters = office.list(None, 100).await.unwrap().unwrap();
+        let entry = |id: &str| format!("stream of coupon {coupon}, entry {id}");
+        let expected = ["1-1", "1-2", "1-3", "1-4", &last.entry].map(entry);
+        let origins: Vec<&str> = letters.iter().map(|it| &*it.origin).collect();
+        assert_eq!(origins, expected);
         assert!(
             letters[..4]
                 .iter()
@@ -326,18 +331,8 @@ fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
             "it can be delivered later"
         );
         assert!(letters[4].why.len() <= 500 && letters[4].group == "store");
-        assert!(
-            worker
-                .remove_dead_letter(coupon, &letters[0].letter)
-                .await
-                .unwrap()
-        );
-        assert!(
-            !worker
-                .remove_dead_letter(coupon, &letters[0].letter)
-                .await
-                .unwrap()
-        );
+        assert!(letters.iter().all(|it| !it.whole), "nobody here could take them");
+        assert_eq!(office.dismiss(&letters[0].name).await.unwrap(), Some(1));
         assert_eq!(worker.backlog().await.unwrap().set_aside, 4);
     });
 }
@@ -360,5 +355,95 @@ fn a_stream_that_is_lost_and_comes_back_is_read_again() {
         let coupon = create(&again.ledger, 0).await;
         issue(&again.ledger, coupon, 0..3).await;
         assert_eq!(positions(&take(&worker, 4).await, coupon), [1, 2, 3]);
+    });
+}
+
+#[test]
+fn what_was_set_aside_is_looked_after_and_brought_again() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    block_on(async {
+        let opened = rig::open(rig::options(&redis), &Arc::default()).await;
+        let coupon = create(&opened.ledger, 0).await;
+        let other = create(&opened.ledger, 0).await;
+        let worker = worker(&redis, "store", &["store"], "one", LONG);
+        let store = Arc::new(MemoryDeliveries::new());
+        let created = take(&worker, 2).await;
+        for (_, delivery) in &created {
+            store.deliver(std::slice::from_ref(delivery)).await.unwrap();
+        }
+        worker.done(&tickets(&created)).await.unwrap();
+        let aside = async |count| {
+            for (ticket, _) in take(&worker, count).await {
+                worker
+                    .set_aside(&ticket, "the store does not like it")
+                    .await
+                    .unwrap();
+            }
+        };
+        for n in 1..4 {
+            wins(&opened.ledger, coupon, n).await;
+        }
+        aside(3).await;
+        let stream = format!("firstcome:{{{coupon}}}:stream");
+        redis
+            .command(&["XADD", &stream, "3-1", "issued", "nonsense"])
+            .unwrap();
+        wins(&opened.ledger, coupon, 4).await;
+        aside(1).await;
+        wins(&opened.ledger, other, 1).await;
+        aside(1).await;
+        let targets = vec![("store".to_owned(), Arc::clone(&store) as Arc<dyn DeliveryStore>)];
+        let office = RedisLetters::new(rig::options(&redis), targets, rig::handle());
+        let sent = dead_letter::letters_are_looked_after_from_the_front(Arc::new(office)).await;
+        assert_eq!(sent, 4);
+        let marks: Arc<dyn LedgerMarks> = store;
+        assert_eq!(marks.mark(coupon).await.unwrap().unwrap().issued, 4);
+        assert_eq!(
+            marks.mark(other).await.unwrap().unwrap().issued,
+            0,
+            "that one was dismissed"
+        );
+    });
+}
+
+#[test]
+fn a_worker_that_has_gone_is_taken_over_from_and_forgotten() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    block_on(async {
+        let opened = rig::open(rig::options(&redis), &Arc::default()).await;
+        let coupon = create(&opened.ledger, 0).await;
+        wins(&opened.ledger, coupon, 1).await;
+        let gone = worker(&redis, "store", &["store"], "gone", LONG);
+        let slow = worker(&redis, "store", &["store"], "slow", LONG);
+        take(&gone, 2).await;
+        drop(gone);
+        wins(&opened.ledger, coupon, 2).await;
+        let held = take(&slow, 1).await;
+        let stream = format!("firstcome:{{{coupon}}}:stream");
+        let consumers = || {
+            let said = redis.command(&["XINFO", "CONSUMERS", &stream, "store"]).unwrap();
+            let said = format!("{said:?}");
+            ["gone", "slow", "heir"].map(|name| said.contains(&format!("{name:?}")))
+        };
+        // As long as a consumer has something in hand it is not forgotten, however long it is silent.
+        let patient = worker(&redis, "store", &["store"], "heir", LONG);
+        assert_eq!(patient.next(100).await.unwrap(), []);
+        assert_eq!(consumers()[..2], [true, true]);
+        let heir = worker(&redis, "store", &["store"], "heir", Duration::from_millis(1));
+        let mut taken = Vec::new();
+        while positions(&taken, coupon).len() < 2 || consumers() != [false, false, true] {
+            taken.extend(heir.next(100).await.unwrap());
+        }
+        heir.done(&tickets(&taken)).await.unwrap();
+        assert_eq!(length(&redis, coupon), "0", "what it had in hand was taken over");
+        // One that was only slow goes on as if nothing had been.
+        slow.done(&tickets(&held)).await.unwrap();
+        wins(&opened.ledger, coupon, 3).await;
+        assert_eq!(positions(&take(&slow, 1).await, coupon), [3]);
+        assert!(consumers()[1], "it is a member again");
     });
 }

@@ -19,7 +19,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use coupon_api::{DisabledReason, Event, NewWebhook, Time};
 use coupon_app::limits::MAX_WEBHOOK_DESCRIPTION_CHARS;
-use coupon_app::{NotificationKind, StoreError, Webhook, WebhookId, WebhookKinds, WebhookState, WebhookUrl};
+use coupon_app::{
+    NotificationKind, NotificationOutbox, StoreError, Webhook, WebhookId, WebhookKinds, WebhookState,
+    WebhookUrl,
+};
 use coupon_core::{Rule, Timestamp};
 use http::header::ETAG;
 use http::request::Parts;

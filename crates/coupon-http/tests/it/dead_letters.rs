@@ -1,0 +1,160 @@
+//! `/v1/admin/dead-letters`: what could not be taken is listed, shown, brought again and dismissed.
+
+use crate::house::House;
+use coupon_app::{DeadLetter, Delivery, IssuedRecord, Record};
+use coupon_core::{CouponId, Grant, Position, Timestamp, UserId};
+use serde_json::{Value, json};
+
+const PATH: &str = "/v1/admin/dead-letters";
+
+fn keep(house: &House, why: &str, positions: &[u32], whole: bool) {
+    let at = Timestamp::from_micros(crate::house::NOW_US).unwrap();
+    let issue = |position: &u32| {
+        Record::Issued(IssuedRecord {
+            coupon: CouponId::FIRST,
+            user: UserId::parse(format!("user-{position}")).unwrap(),
+            grant: Grant {
+                position: Position::new(*position).unwrap(),
+                issued_at: at,
+                expires_at: at,
+            },
+            key: None,
+        })
+    };
+    house.letters.keep(DeadLetter {
+        name: "".into(),
+        why: why.to_owned(),
+        origin: "topic t, partition 0, offset 7".to_owned(),
+        group: "store".to_owned(),
+        whole,
+        delivery: (!positions.is_empty()).then(|| Delivery {
+            coupon: CouponId::FIRST,
+            epoch: 2,
+            records: positions.iter().map(issue).collect(),
+        }),
+    });
+}
+
+fn ids(answer: &Value) -> Vec<&str> {
+    let data = answer["data"].as_array().unwrap();
+    data.iter().map(|one| one["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn letters_are_listed_page_by_page_and_one_by_one() {
+    let house = House::open();
+    let empty = house.get(PATH, &house.admin);
+    assert_eq!(
+        (empty.status, empty.json()),
+        (200, json!({ "data": [], "nextCursor": null }))
+    );
+    keep(&house, "it is no event", &[], true);
+    keep(&house, "the store does not like it", &[4, 5, 6], true);
+    keep(&house, "it is empty", &[], false);
+    let first = house.get(&format!("{PATH}?limit=2"), &house.admin).json();
+    assert_eq!(ids(&first), ["memory-1", "memory-2"]);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = house
+        .get(&format!("{PATH}?limit=2&cursor={cursor}"), &house.admin)
+        .json();
+    assert_eq!(
+        (ids(&second), &second["nextCursor"]),
+        (vec!["memory-3"], &json!(null))
+    );
+    let shown = house.get(&format!("{PATH}/memory-2"), &house.admin);
+    assert_eq!(
+        (shown.status, shown.json()),
+        (
+            200,
+            json!({
+                "id": "memory-2", "place": "memory", "reason": "the store does not like it",
+                "origin": "topic t, partition 0, offset 7", "group": "store", "replayable": true,
+                "couponId": 1, "epoch": 2, "firstPosition": 4, "lastPosition": 6,
+            })
+        )
+    );
+    for (query, code) in [
+        ("?cursor=nobody-1", "invalid-cursor"),
+        ("?cursor=", "invalid-cursor"),
+        ("?limit=0", "invalid-parameter"),
+        ("?state=x", "invalid-parameter"),
+    ] {
+        let refused = house.get(&format!("{PATH}{query}"), &house.admin);
+        assert_eq!(refused.refusal(), (400, code.to_owned()), "{query}");
+    }
+}
+
+#[test]
+fn replaying_and_dismissing_go_from_the_front_and_may_be_repeated() {
+    let house = House::open();
+    for position in 1..=3 {
+        keep(&house, "the store was strange", &[position], true);
+    }
+    keep(&house, "it is cut", &[], false);
+    keep(&house, "the store was strange", &[5], true);
+    let post = |id: &str, verb: &str| {
+        let answer = house.ask("POST", &format!("{PATH}/{id}/{verb}"), &house.admin, json!({}));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    for replayed in [2, 0] {
+        let expected = json!({ "replayed": replayed, "stoppedAt": null });
+        assert_eq!(post("memory-2", "replay"), expected);
+    }
+    assert_eq!(house.letters.brought().len(), 2);
+    let expected = json!({ "replayed": 1, "stoppedAt": "memory-4" });
+    assert_eq!(post("memory-5", "replay"), expected);
+    assert_eq!(post("memory-4", "dismiss"), json!({ "dismissed": 1 }));
+    assert_eq!(post("memory-4", "dismiss"), json!({ "dismissed": 0 }));
+    assert_eq!(post("memory-5", "replay")["replayed"], 1);
+    assert_eq!(ids(&house.get(PATH, &house.admin).json()), Vec::<&str>::new());
+}
+
+#[test]
+fn only_administrators_see_letters_and_strangers_ids_are_unknown() {
+    let house = House::open();
+    keep(&house, "it is no event", &[], true);
+    for (method, path) in [
+        ("GET", PATH.to_owned()),
+        ("GET", format!("{PATH}/memory-1")),
+        ("POST", format!("{PATH}/memory-1/replay")),
+        ("POST", format!("{PATH}/memory-1/dismiss")),
+    ] {
+        assert_eq!(
+            house.ask(method, &path, "", Value::Null).refusal().0,
+            401,
+            "{path}"
+        );
+        let refused = house.ask(method, &path, &house.service, Value::Null).refusal();
+        assert_eq!(refused, (403, "wrong-scope".to_owned()), "{path}");
+    }
+    for id in ["memory-9", "memory-x", "nobody-1", "1", "%ff"] {
+        let shown = house.get(&format!("{PATH}/{id}"), &house.admin).refusal();
+        assert_eq!(shown, (404, "unknown-dead-letter".to_owned()), "{id}");
+    }
+    for id in ["memory-x", "nobody-1", "1"] {
+        for verb in ["replay", "dismiss"] {
+            let answer = house.ask("POST", &format!("{PATH}/{id}/{verb}"), &house.admin, Value::Null);
+            assert_eq!(answer.refusal(), (404, "unknown-dead-letter".to_owned()), "{id}");
+        }
+    }
+    assert_eq!(ids(&house.get(PATH, &house.admin).json()), ["memory-1"]);
+}
+
+#[test]
+fn readiness_tells_what_wiring_remarks() {
+    let house = House::open();
+    let remarks = house.hall.remarks();
+    assert_eq!(house.get("/readyz", "").status, 200);
+    remarks.set("kafka", Some("topic t: min.insync.replicas is 1".to_owned()));
+    let told = house.get("/readyz", "");
+    assert_eq!(
+        (told.status, &told.json()["checks"]["kafka"]),
+        (
+            503,
+            &json!({ "status": "notReady", "reason": "topic t: min.insync.replicas is 1" })
+        )
+    );
+    remarks.set("kafka", None);
+    assert_eq!(house.get("/readyz", "").status, 200);
+}
