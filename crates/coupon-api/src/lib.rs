@@ -5,6 +5,7 @@
 //! read, by the server; [`IssuedCoupon::write_json`] is the one that the fast path writes by hand.
 
 mod admin;
+mod audit;
 mod coupon;
 mod digits;
 mod duration;
@@ -18,14 +19,18 @@ mod redemption;
 mod time;
 mod whole;
 
-pub use admin::{AdminCoupon, ChangeCouponBody, CouponStats, CreateCouponBody, Labels, Refusals};
+pub use admin::{
+    AdminCoupon, ChangeCouponBody, CloneCouponBody, CouponStats, CreateCouponBody, Labels, Refusals,
+};
+pub use audit::{AuditEntry, AuditedKey, AuditedState, AuditedUse};
 pub use coupon::{
-    AckLevel, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon, Strategy,
+    AckLevel, CouponEvent, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon,
+    Strategy,
 };
 pub use duration::{Duration, DurationError};
 pub use issued_coupon::{CodeText, IssueBody, IssuedCoupon, IssuedCouponIdText, IssuedState, LookupBody};
 pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
-pub use page::{AdminCouponPage, ApiKeyPage, IssuedCouponPage};
+pub use page::{AdminCouponPage, ApiKeyPage, AuditEntryPage, IssuedCouponPage};
 pub use problem::{FieldError, Problem};
 pub use ready::{CheckResult, Liveness, Readiness};
 pub use redemption::{

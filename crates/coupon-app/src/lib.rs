@@ -9,11 +9,13 @@
 //!   where workers and others take it; [`DeliveryStore`] takes it in;
 //!   [`FactsOfRecord`] tells such a ledger what the store knows, [`LedgerMarks`] when it was lost.
 //! * [`Lock`] is a lease that lowers contention, no more.
+//! * [`AuditLog`] tells what administrators did; [`Origin`] is what every command brings to it.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
 //!
 //! With the feature `contract` come the reference adapters and the suites that examine any adapter.
 
+mod audit;
 mod board;
 mod clock;
 mod code;
@@ -40,7 +42,11 @@ mod redeemer;
 mod redemption;
 mod store;
 
-pub use board::{Board, Posted};
+pub use audit::{
+    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedUse,
+    Origin,
+};
+pub use board::{Board, Found, Posted};
 pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};

@@ -1,7 +1,8 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, healthcheck, key, migrate, openapi, rehearse, restore, serve, token, verify, work,
+    audit_log, backup, config, coupon, healthcheck, key, migrate, openapi, rehearse, restore, serve, token,
+    verify, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
 use crate::environment;
@@ -72,6 +73,9 @@ enum Command {
     /// Makes, lists and revokes API keys on a running server
     #[command(subcommand)]
     Key(key::Command),
+    /// Tells what administrators did on a running server
+    #[command(subcommand)]
+    AuditLog(audit_log::Command),
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
@@ -101,6 +105,7 @@ impl Cli {
             Command::Migrate(options) => migrate::run(shared, &options),
             Command::Coupon(command) => coupon::run(shared, command),
             Command::Key(command) => key::run(shared, command),
+            Command::AuditLog(command) => audit_log::run(shared, command),
             Command::Token(options) => token::run(shared, &options),
             Command::Rehearse(options) => rehearse::run(shared, &options),
             Command::Verify(options) => verify::run(shared, &options),

@@ -12,7 +12,7 @@ pub(crate) use shared::{Engines, Together, database_url, redis_options};
 use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
-use coupon_app::{Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Redeemer};
+use coupon_app::{AuditLog, Board, Clock, CodeKey, CouponStore, Desk, KeyStore, Ledgers, Redeemer};
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::HallParts;
 use secrecy::SecretBox;
@@ -24,6 +24,7 @@ pub(crate) struct House {
     pub(crate) board: Arc<Board>,
     pub(crate) store: Arc<dyn CouponStore>,
     pub(crate) key_store: Arc<dyn KeyStore>,
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
@@ -54,6 +55,7 @@ impl House {
         hall.acks.clone_from(&self.acks);
         Ok(HallParts {
             keys: Arc::clone(&self.key_store),
+            audit: Arc::clone(&self.audit),
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
             clock: Arc::clone(&self.clock),

@@ -7,6 +7,7 @@
 //!
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
+mod audit;
 mod connection;
 mod deliver;
 mod error;

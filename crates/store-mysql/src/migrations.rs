@@ -10,7 +10,13 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
+const SCRIPTS: [(&str, &str); 2] = [
+    ("first", include_str!("../migrations/0001_first.sql")),
+    (
+        "administration",
+        include_str!("../migrations/0002_administration.sql"),
+    ),
+];
 
 /// Brings the tables up to date. Any number of processes may do so at once: they wait for each other.
 pub(crate) async fn run(connector: &Connector) -> Result<(), OpenError> {

@@ -10,6 +10,7 @@
 //! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
 
 mod apply;
+mod audit;
 mod backup;
 mod careful;
 mod connection;

@@ -10,6 +10,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x4643_4f4d;
 const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_redemption.sql"),
+    include_str!("../migrations/0003_administration.sql"),
 ];
 
 /// The first format in which issued coupons have a history.

@@ -1,11 +1,12 @@
 //! Deciding redemptions, cancellations and revocations: a batch in one transaction.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::history;
 use crate::row::{ISSUED_COUPON, issued_coupon, packed, timestamp};
 use coupon_app::{
-    CommandToken, LedgerError, Reason, Redeemable, RedemptionAction, RedemptionOutcome, RedemptionRequest,
-    limits,
+    AuditedUse, CommandToken, LedgerError, Reason, Redeemable, RedemptionAction, RedemptionOutcome,
+    RedemptionRequest, limits,
 };
 use coupon_core::{
     Amount, Coupon, Decision, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, RedemptionRefusal, Step,
@@ -135,8 +136,12 @@ impl Work<'_> {
                 replayed: true,
             },
             Decision::Taken(entry) => {
+                let before = AuditedUse::from(&found.issued);
                 found.issued.take_step(&entry);
                 self.write(&found, &entry)?;
+                if let Some(origin) = request.administrator() {
+                    audit::step(self.transaction, &origin, &entry, &before, &found.issued)?;
+                }
                 if let Some(token) = request.token {
                     self.keep(token, found.id, &entry)?;
                 }

@@ -8,12 +8,12 @@ use crate::quarantine::{self, Quarantined};
 use crate::readers::Readers;
 use crate::redeem::{self, Offers, Undecided};
 use crate::tail::Tail;
-use crate::{history, keys, load, query};
+use crate::{audit, history, keys, load, query};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, CouponStore, Entry, KeyRecord, KeyStore, LedgerError, RecordStore, Redeemable,
-    RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally,
-    WalletFilter,
+    Applied, AuditEntry, AuditFilter, AuditLog, CouponStore, Entry, KeyId, KeyRecord, KeyStore, LedgerError,
+    Origin, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq,
+    StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
@@ -368,18 +368,44 @@ impl RedemptionStore for SqliteStore {
 
 #[async_trait]
 impl KeyStore for SqliteStore {
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.write(move |connection| keys::add(connection, &key)).await
+    async fn add_key(&self, key: &KeyRecord, origin: &Origin) -> Result<(), StoreError> {
+        let (key, origin) = (key.clone(), origin.clone());
+        self.write(move |connection| keys::add(connection, &key, &origin))
+            .await
     }
 
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         Ok(self.readers.read(|connection| keys::all(connection)).await?)
     }
 
-    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
-        let id = id.to_owned();
-        self.write(move |connection| keys::revoke(connection, &id, at))
+    async fn revoke_key(
+        &self,
+        id: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>, StoreError> {
+        let (id, origin) = (id.to_owned(), origin.clone());
+        self.write(move |connection| keys::revoke(connection, &id, at, &origin))
             .await
+    }
+
+    async fn note_used_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let used = used.to_vec();
+        self.write(move |connection| keys::note_used(connection, &used))
+            .await
+    }
+}
+
+#[async_trait]
+impl AuditLog for SqliteStore {
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = filter.clone();
+        let page = self
+            .readers
+            .read(move |connection| audit::page(connection, &filter));
+        Ok(page.await?)
     }
 }

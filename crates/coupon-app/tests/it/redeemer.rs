@@ -94,6 +94,7 @@ fn request(position: u32) -> RedemptionRequest {
         user: None,
         action: RedemptionAction::Cancel(OrderId::parse("a").unwrap()),
         actor: Actor::Holder,
+        audit: None,
         token: None,
     }
 }

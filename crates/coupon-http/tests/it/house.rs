@@ -109,8 +109,8 @@ impl House {
             ("till", Scope::Redeem),
         ] {
             let key = ApiKeySecret::generate().unwrap();
-            let record = key.record(name, vec![scope], clock.now());
-            runtime.block_on(store.add_key(&record)).unwrap();
+            let record = key.record(name, vec![scope], clock.now(), None);
+            runtime.block_on(store.add_key(&record, &"house".into())).unwrap();
             texts.push(key.expose());
         }
         let mut settings = settings();
@@ -125,6 +125,7 @@ impl House {
         let parts = HallParts {
             redeemer,
             keys: Arc::new(store.clone()),
+            audit: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             key_seed: secrecy::SecretBox::new(Box::new([7; 32])),

@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod audit_log;
 mod bad_input;
 mod client;
 mod document;
@@ -16,11 +17,13 @@ mod issuing;
 mod keys;
 mod languages;
 mod lists;
+mod live;
 mod operations;
 mod rates;
 mod redeeming;
 mod redemption_input;
 mod redemption_record;
+mod search;
 mod shutdown;
 mod slow_clients;
 mod tokens;

@@ -53,6 +53,7 @@ impl Embedded {
             board,
             store: Arc::clone(&store) as _,
             key_store: Arc::clone(&store) as _,
+            audit: Arc::clone(&store) as _,
             codes,
             ledgers: Arc::new(ledgers),
             redeemer: Arc::new(redeemer),

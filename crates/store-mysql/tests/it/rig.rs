@@ -49,6 +49,7 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "command_tokens",
         "ledger_sessions",
         "api_keys",
+        "audit_log",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }

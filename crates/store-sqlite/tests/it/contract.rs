@@ -28,7 +28,8 @@ impl SqliteHarness {
             books: Books {
                 records: Arc::<SqliteStore>::clone(&store),
                 coupons: Arc::<SqliteStore>::clone(&store),
-                keys: store,
+                keys: Arc::<SqliteStore>::clone(&store),
+                audit: store,
             },
         }
     }
