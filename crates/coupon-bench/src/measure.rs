@@ -3,6 +3,7 @@
 mod crowded;
 mod durable_issue;
 mod in_process;
+mod listeners;
 mod lone_client;
 mod memory;
 mod open_load;
@@ -30,11 +31,12 @@ pub(crate) enum Id {
     P14,
     P16,
     P18,
+    P20,
 }
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::P1,
         Self::P4,
         Self::P10,
@@ -44,6 +46,7 @@ impl Id {
         Self::P14,
         Self::P16,
         Self::P18,
+        Self::P20,
     ];
 
     /// What it is.
@@ -58,6 +61,7 @@ impl Id {
             Self::P14 => "4,096 connections against 64",
             Self::P16 => "memory and cost at 10 million",
             Self::P18 => "durable redemption over HTTP",
+            Self::P20 => "10,000 idle listeners",
         }
     }
 
@@ -73,6 +77,7 @@ impl Id {
             Self::P14 => (90, 15),
             Self::P16 => (240, 20),
             Self::P18 => (60, 10),
+            Self::P20 => (140, 70),
         };
         if quick { short } else { full }
     }
@@ -97,6 +102,7 @@ impl Id {
             Self::P14 => "nothing but the cores",
             Self::P16 => "reads of the index that miss the cache and the processor's table of pages",
             Self::P18 => "",
+            Self::P20 => "a heartbeat for each every 15 seconds, a write to a socket of its own",
         }
     }
 
@@ -112,6 +118,7 @@ impl Id {
             Self::P14 => crowded::take(session),
             Self::P16 => memory::take(session),
             Self::P18 => redemption::take(session),
+            Self::P20 => listeners::take(session),
         }
     }
 }
