@@ -139,6 +139,68 @@ pub struct ChangeCouponBody {
     pub labels: Option<Labels>,
 }
 
+/// What a copy of a coupon has otherwise: what is absent is as in the other one.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CloneCouponBody {
+    /// Its name, 1 to 200 characters.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// The first instant of the issue window. In the past: it opens at once.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Time, required = false)]
+    pub opens_at: Option<Time>,
+    /// The first instant after the issue window, in the future and after `opensAt`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Time, required = false)]
+    pub closes_at: Option<Time>,
+    /// How many, 1 to 2^32-1, or null for unlimited.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>, required = false, minimum = 1)]
+    pub quantity: Option<Option<Whole>>,
+    /// When every issued one expires. At most one of this and `validFor`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Time, required = false)]
+    pub expires_at: Option<Time>,
+    /// How long after its issue one expires.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Duration, required = false)]
+    pub valid_for: Option<Duration>,
+    /// What redeeming gives; null for nothing.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<DiscountBody>, required = false)]
+    pub discount: Option<Option<DiscountBody>>,
+    /// The smallest order it can be redeemed on, in minor units.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = u64, required = false)]
+    pub min_order_amount: Option<Whole>,
+    /// ISO 4217 code.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false)]
+    pub currency: Option<String>,
+    /// IANA name: whose midnight counts for days and reminders.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false)]
+    pub time_zone: Option<String>,
+    /// Who decides.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Strategy, required = false)]
+    pub strategy: Option<Strategy>,
+    /// What must hold before an issue is answered.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = AckLevel, required = false)]
+    pub ack: Option<AckLevel>,
+    /// Whether the public face shows quantity and remaining.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool, required = false)]
+    pub show_remaining: Option<bool>,
+    /// The shop's own marks; these replace all of them.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Labels, required = false)]
+    pub labels: Option<Labels>,
+}
+
 /// A coupon as administrators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

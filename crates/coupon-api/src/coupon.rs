@@ -206,3 +206,24 @@ pub struct CouponTime {
     /// Where the coupon stands now.
     pub state: CouponState,
 }
+
+/// What everybody may see of a coupon, live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CouponEvent {
+    /// Which coupon.
+    #[schema(value_type = u64, examples(1))]
+    pub coupon_id: u32,
+    /// Where it stands.
+    pub state: CouponState,
+    /// What the judging clock said when this was seen.
+    pub now: Time,
+    /// The first instant of the issue window.
+    pub opens_at: Time,
+    /// The first instant after the issue window.
+    pub closes_at: Time,
+    /// How many are left, null when unlimited; absent unless the coupon shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, required = false, examples(983))]
+    pub remaining: Option<Option<u32>>,
+}

@@ -26,6 +26,9 @@ pub struct CreateKeyBody {
     /// What it may do, at least one.
     #[schema(min_items = 1, max_items = 3)]
     pub scopes: Vec<Scope>,
+    /// The first instant at which it is refused, in the future; null or absent for a key that does not end by itself.
+    #[serde(default)]
+    pub expires_at: Option<Time>,
 }
 
 /// An API key without its secret.
@@ -42,9 +45,15 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Time,
+    /// The first instant at which it is refused.
+    #[schema(required = true)]
+    pub expires_at: Option<Time>,
     /// When it was revoked.
     #[schema(required = true)]
     pub revoked_at: Option<Time>,
+    /// About when it was last used, up to a minute old.
+    #[schema(required = true)]
+    pub last_used_at: Option<Time>,
 }
 
 /// An API key with its secret, which is shown this once.
@@ -61,6 +70,9 @@ pub struct NewApiKey {
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Time,
+    /// The first instant at which it is refused.
+    #[schema(required = true)]
+    pub expires_at: Option<Time>,
     /// When it was revoked.
     #[schema(required = true)]
     pub revoked_at: Option<Time>,

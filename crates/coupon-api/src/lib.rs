@@ -5,6 +5,7 @@
 //! read, by the server; [`IssuedCoupon::write_json`] is the one that the fast path writes by hand.
 
 mod admin;
+mod audit;
 mod contact;
 mod coupon;
 mod dead_letter;
@@ -22,16 +23,20 @@ mod time;
 mod webhook;
 mod whole;
 
-pub use admin::{AdminCoupon, ChangeCouponBody, CouponStats, CreateCouponBody, Labels, Refusals};
+pub use admin::{
+    AdminCoupon, ChangeCouponBody, CloneCouponBody, CouponStats, CreateCouponBody, Labels, Refusals,
+};
+pub use audit::{AuditEntry, AuditedKey, AuditedState, AuditedUse};
 pub use contact::{ContactBody, Language};
 pub use coupon::{
-    AckLevel, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon, Strategy,
+    AckLevel, CouponEvent, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon,
+    Strategy,
 };
 pub use dead_letter::{DeadLetter, DismissedLetters, ReplayedLetters};
 pub use duration::{Duration, DurationError};
 pub use issued_coupon::{CodeText, IssueBody, IssuedCoupon, IssuedCouponIdText, IssuedState, LookupBody};
 pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
-pub use page::{AdminCouponPage, ApiKeyPage, DeadLetterPage, IssuedCouponPage};
+pub use page::{AdminCouponPage, ApiKeyPage, AuditEntryPage, DeadLetterPage, IssuedCouponPage};
 pub use problem::{FieldError, Problem};
 pub use ready::{CheckResult, Liveness, Readiness};
 pub use reconciliation::{

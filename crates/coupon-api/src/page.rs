@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-use crate::{AdminCoupon, ApiKey, DeadLetter, IssuedCoupon};
+use crate::{AdminCoupon, ApiKey, AuditEntry, DeadLetter, IssuedCoupon};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,7 +21,8 @@ pub struct IssuedCouponPage<'a> {
 pub struct AdminCouponPage {
     /// The page.
     pub data: Vec<AdminCoupon>,
-    /// Where the next page begins; null on the last.
+    /// Where the next page begins; null on the last. While coupons are searched a page may be short, or empty, and
+    /// there are more.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
@@ -43,6 +44,17 @@ pub struct ApiKeyPage {
 pub struct DeadLetterPage {
     /// The page.
     pub data: Vec<DeadLetter>,
+    /// Where the next page begins; null on the last.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// A page of the audit log.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntryPage {
+    /// The page.
+    pub data: Vec<AuditEntry>,
     /// Where the next page begins; null on the last.
     #[schema(required = true)]
     pub next_cursor: Option<String>,

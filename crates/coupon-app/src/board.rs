@@ -57,6 +57,15 @@ impl Posted {
     }
 }
 
+/// What a search of the board found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The coupons, in order of id.
+    pub coupons: Vec<Posted>,
+    /// If there may be more: the coupon after which to go on.
+    pub more_after: Option<CouponId>,
+}
+
 impl Board {
     /// A board with nothing on it.
     pub fn new() -> Self {
@@ -133,6 +142,37 @@ impl Board {
             .range((from, std::ops::Bound::Unbounded))
             .map(|(_, post)| post.read());
         live.filter(|posted| !posted.coupon.deleted).take(limit).collect()
+    }
+
+    /// Looks at up to `most` coupons after `after` in order of id, deleted ones left out, for up to `limit` that `wanted`
+    /// wants.
+    pub fn find(
+        &self,
+        after: Option<CouponId>,
+        limit: usize,
+        most: usize,
+        wanted: &dyn Fn(&Posted) -> bool,
+    ) -> Found {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Found::default();
+        let mut last = None;
+        for (looked_at, (id, post)) in posts.range((from, std::ops::Bound::Unbounded)).enumerate() {
+            if looked_at == most {
+                found.more_after = last;
+                break;
+            }
+            let posted = post.read();
+            if !posted.coupon.deleted && wanted(&posted) {
+                if found.coupons.len() == limit {
+                    found.more_after = last;
+                    break;
+                }
+                found.coupons.push(posted);
+            }
+            last = Some(*id);
+        }
+        found
     }
 
     /// Which kind of ledger decides a coupon, deleted or not; `None` when there is none.

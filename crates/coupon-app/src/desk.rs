@@ -4,7 +4,7 @@
 //! wallet, by its id, by its code and in the administrator's list at once.
 
 use crate::{
-    Board, Clock, Code, CodeKey, CommandOutcome, CommandRequest, CouponStore, IssueRequest, Lanes,
+    Board, Clock, Code, CodeKey, CommandOutcome, CommandRequest, CouponStore, Found, IssueRequest, Lanes,
     LedgerError, Look, Posted, Reason, Reply, Request, Seen, StoreError, WalletFilter,
 };
 use coupon_core::{
@@ -175,6 +175,17 @@ impl Desk {
     /// A page of coupons by id.
     pub fn coupons(&self, after: Option<CouponId>, limit: usize) -> Vec<Posted> {
         self.board.list(after, limit)
+    }
+
+    /// Coupons that `wanted` wants, in order of id: at most `limit`, of `most` that are looked at.
+    pub fn find_coupons(
+        &self,
+        after: Option<CouponId>,
+        limit: usize,
+        most: usize,
+        wanted: &dyn Fn(&Posted) -> bool,
+    ) -> Found {
+        self.board.find(after, limit, most, wanted)
     }
 
     /// A page of what a user holds, newest first.

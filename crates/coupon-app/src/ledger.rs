@@ -1,6 +1,6 @@
 //! The ledger port: where an issue becomes a fact.
 
-use crate::LedgerError;
+use crate::{LedgerError, Origin};
 use async_trait::async_trait;
 use coupon_core::{
     Command, CommandRefusal, Coupon, CouponId, Grant, KeyHash, Outcome, Revision, Timestamp, UserId,
@@ -92,8 +92,8 @@ pub struct CommandRequest {
     pub command: Command,
     /// The revision that the caller believes to be the present one.
     pub if_match: Option<Revision>,
-    /// Who: the id of an API key.
-    pub actor: Box<str>,
+    /// Who, and by which request.
+    pub actor: Origin,
     /// The idempotency key, if one came.
     pub token: Option<CommandToken>,
 }

@@ -18,11 +18,13 @@
 //! * [`Reconciliation`] compares ledger and store, and mends.
 //! * [`DeadLetterOffice`] keeps what could not be taken; [`DeadLetters`] are all of one server.
 //! * [`Lock`] is a lease that lowers contention, no more.
+//! * [`AuditLog`] tells what administrators did; [`Origin`] is what every command brings to it.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
 //! * [`Board`] is what a server may say of a coupon from memory.
 //!
 //! With the feature `contract` come the reference adapters and the suites that examine any adapter.
 
+mod audit;
 mod board;
 mod bringing;
 mod calendar;
@@ -59,7 +61,11 @@ mod reopening;
 mod store;
 mod webhook;
 
-pub use board::{Board, Posted};
+pub use audit::{
+    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedUse,
+    Origin,
+};
+pub use board::{Board, Found, Posted};
 pub use bringing::{Bringing, PendingIssue, PendingIssues};
 pub use calendar::{Calendar, Passed, Reminders, RemindersError, ZonedReminders};
 pub use clock::Clock;

@@ -4,6 +4,7 @@
 //! and clones of one [`MemoryStore`] are one store opened again. Everything else is lost when they are dropped, so
 //! the references recover as every other adapter must: from the store, and from the entries that it has not applied.
 
+mod audit;
 mod clock;
 mod deliveries;
 mod facts;

@@ -1,6 +1,6 @@
 //! The outbox port: the ledger's durable records on their way to the store.
 
-use crate::{CommandToken, StoreError};
+use crate::{CommandToken, Origin, StoreError};
 use async_trait::async_trait;
 use coupon_core::{Coupon, CouponId, Grant, KeyHash, UserId};
 
@@ -45,8 +45,8 @@ pub struct RevisedRecord {
     pub coupon: Coupon,
     /// How many were issued at that moment.
     pub issued: u32,
-    /// Who did it.
-    pub actor: Box<str>,
+    /// Who did it, and by which request.
+    pub actor: Origin,
     /// The idempotency key that came with the command.
     pub token: Option<CommandToken>,
 }

@@ -1,6 +1,6 @@
 //! The redemption port: where the use of an issued coupon becomes a fact.
 
-use crate::{CommandToken, LedgerError, StoreError};
+use crate::{CommandToken, LedgerError, Origin, StoreError};
 use async_trait::async_trait;
 use coupon_core::{
     Actor, CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, Order, OrderId, RedemptionRefusal,
@@ -21,7 +21,8 @@ use coupon_core::{
 /// 4. **Durable before the answer.** No answer leaves before everything that it rests on is durable: a taken step's
 ///    own record, and for replays and refusals the records that they rest on.
 /// 5. **A history.** Every taken step leaves an entry, in the same transaction; refusals and replays leave none.
-///    Numbers are 1, 2, 3 without gap, and times never decrease.
+///    Numbers are 1, 2, 3 without gap, and times never decrease. One that an administrator took leaves an entry in the
+///    audit log as well, see [`crate::AuditLog`].
 /// 6. **Idempotent.** Within [`crate::limits::COMMAND_TOKEN_LIFE_US`] of a taken step, the same token gives the answer
 ///    that the step was given, and changes nothing; the same scope with another payload is refused. A request that
 ///    took no step leaves no token behind.
@@ -69,8 +70,20 @@ pub struct RedemptionRequest {
     pub action: RedemptionAction,
     /// Who does it, for the history.
     pub actor: Actor,
+    /// The id of the request, if an administrator asks: the step goes into the audit log.
+    pub audit: Option<Box<str>>,
     /// The idempotency key, if one came.
     pub token: Option<CommandToken>,
+}
+
+impl RedemptionRequest {
+    /// Where it came from, if an administrator asks.
+    pub fn administrator(&self) -> Option<Origin> {
+        match (&self.actor, &self.audit) {
+            (Actor::Key(key), Some(request)) => Some(Origin::of_request(key.clone(), request)),
+            (Actor::Holder | Actor::Key(_), _) => None,
+        }
+    }
 }
 
 /// What is to be done.

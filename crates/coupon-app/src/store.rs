@@ -1,6 +1,6 @@
 //! The store ports: the system of record that answers queries.
 
-use crate::{CommandToken, Entry, IssuedRecord, KeyRecord, RevisedRecord, Seq, StoreError};
+use crate::{CommandToken, Entry, IssuedRecord, KeyId, KeyRecord, Origin, RevisedRecord, Seq, StoreError};
 use async_trait::async_trait;
 use coupon_core::{Coupon, CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Timestamp, UserId};
 
@@ -29,7 +29,7 @@ pub trait RecordStore: Send + Sync + 'static {
 
     /// Hands everything to `restore` as of one instant and returns the applied number of that instant: every coupon
     /// in order of id, deleted ones too, then every issued coupon in order of coupon and position, then the live
-    /// command tokens, oldest first.
+    /// command tokens, oldest first; what such a command did is filled in where its record did not say.
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError>;
 
     /// The key of the codes: the one already kept, or `fresh`, kept from now on.
@@ -122,15 +122,23 @@ pub trait CouponStore: Send + Sync + 'static {
     async fn health(&self) -> Result<(), StoreError>;
 }
 
-/// Keeps API keys.
+/// Keeps API keys, and the record of who made and revoked them (see [`crate::AuditLog`]).
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
-    /// Keeps a new key. An id that is taken is an error.
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError>;
+    /// Keeps a new key that `origin` makes. An id that is taken is an error.
+    async fn add_key(&self, key: &KeyRecord, origin: &Origin) -> Result<(), StoreError>;
 
-    /// Every key, revoked ones too, in order of making.
+    /// Every key, revoked and expired ones too, in order of making.
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
 
-    /// Revokes a key; `None` when there is no such key. Revoking twice keeps the first time.
-    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError>;
+    /// Revokes a key; `None` when there is no such key. Revoking twice keeps the first time and who did it.
+    async fn revoke_key(
+        &self,
+        id: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// Notes when keys were last used. Each keeps the latest time; keys that are not there are left out.
+    async fn note_used_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
 }

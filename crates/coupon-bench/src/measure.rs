@@ -3,6 +3,7 @@
 mod crowded;
 mod durable_issue;
 mod in_process;
+mod listeners;
 mod lone_client;
 mod memory;
 mod open_load;
@@ -32,11 +33,12 @@ pub(crate) enum Id {
     P16,
     P18,
     P19,
+    P20,
 }
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::P1,
         Self::P4,
         Self::P10,
@@ -47,6 +49,7 @@ impl Id {
         Self::P16,
         Self::P18,
         Self::P19,
+        Self::P20,
     ];
 
     /// What it is.
@@ -62,6 +65,7 @@ impl Id {
             Self::P16 => "memory and cost at 10 million",
             Self::P18 => "durable redemption over HTTP",
             Self::P19 => "durable redemption in a database that many servers share",
+            Self::P20 => "10,000 idle listeners",
         }
     }
 
@@ -78,6 +82,7 @@ impl Id {
             Self::P16 => (240, 20),
             Self::P18 => (60, 10),
             Self::P19 => (120, 20),
+            Self::P20 => (140, 70),
         };
         if quick { short } else { full }
     }
@@ -105,6 +110,7 @@ impl Id {
                 "the store: each redemption changes two pages of 4 KiB of its own, which one thread logs, checks and later carries into the file"
             }
             Self::P19 => "",
+            Self::P20 => "a heartbeat for each every 15 seconds, a write to a socket of its own",
         }
     }
 
@@ -121,6 +127,7 @@ impl Id {
             Self::P16 => memory::take(session),
             Self::P18 => redemption::take(session),
             Self::P19 => shared_redemption::take(session),
+            Self::P20 => listeners::take(session),
         }
     }
 }

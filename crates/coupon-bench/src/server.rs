@@ -11,7 +11,7 @@ mod usage;
 pub(crate) use admin::Admin;
 pub(crate) use answer::Answer;
 pub(crate) use audit::audit;
-pub(crate) use child::Child;
+pub(crate) use child::{Child, pause};
 pub(crate) use executable::{product_executable, repository};
 pub(crate) use product::Product;
 pub(crate) use usage::Usage;

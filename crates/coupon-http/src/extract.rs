@@ -8,10 +8,11 @@ use crate::json;
 use crate::limits::{ADMIN_BODY_BYTES, ISSUE_BODY_BYTES};
 use crate::media;
 use crate::page::no_query;
+use crate::request_id::RequestId;
 use crate::serve::Watch;
 use crate::station::Station;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use coupon_app::{CommandToken, RedemptionAction, RedemptionRequest};
+use coupon_app::{CommandToken, Origin, RedemptionAction, RedemptionRequest};
 use coupon_core::{Actor, CouponId, IssuedCouponId, UserId};
 use http::HeaderMap;
 use http::request::Parts;
@@ -86,8 +87,8 @@ pub(crate) struct NoFields {}
 
 /// An administrator's command: who, what, and the headers that go with it.
 pub(crate) struct Command<T> {
-    /// Who.
-    pub(crate) actor: Box<str>,
+    /// Who, and by which request.
+    pub(crate) origin: Origin,
     /// What.
     pub(crate) body: T,
     /// The idempotency key, if one came.
@@ -113,7 +114,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Station>> for Command<T> {
         }
         let token = idempotency::token(&head, &bytes, &id)?;
         Ok(Self {
-            actor: id,
+            origin: Origin::of_request(id, &RequestId::of(&head.extensions)),
             body: json::read(&bytes)?,
             token,
             headers: head.headers,
@@ -127,6 +128,8 @@ pub(crate) struct Asked {
     pub(crate) user: Option<UserId>,
     /// For the history.
     pub(crate) actor: Actor,
+    /// For the audit log, if it is an administrator: the id of the request.
+    audit: Option<Box<str>>,
     /// The idempotency key, if one came.
     pub(crate) token: Option<CommandToken>,
 }
@@ -158,7 +161,17 @@ impl Asked {
             }
         };
         let user = caller.user().cloned();
-        Ok((Self { user, actor, token }, json::read_fast(&bytes)?))
+        let audit = caller
+            .may(Need::Admin)
+            .is_ok()
+            .then(|| RequestId::of(&head.extensions));
+        let asked = Self {
+            user,
+            actor,
+            audit,
+            token,
+        };
+        Ok((asked, json::read_fast(&bytes)?))
     }
 
     /// For whom. A user's token says it, and the body must not; the body of whoever acts for all may. What is no user's
@@ -198,6 +211,7 @@ impl Asked {
             user,
             action,
             actor: self.actor,
+            audit: self.audit,
             token: self.token,
         }
     }
@@ -215,7 +229,7 @@ impl<T> Command<T> {
     /// The command without its body, and the body.
     pub(crate) fn take(self) -> (Command<()>, T) {
         let command = Command {
-            actor: self.actor,
+            origin: self.origin,
             body: (),
             token: self.token,
             headers: self.headers,

@@ -3,6 +3,7 @@
 use crate::address::Network;
 use crate::auth::{FixedKey, LiveKeys, TokenSettings, TokenSettingsError, TokenVerifier};
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::meter::Meter;
 use crate::metrics::{BuildInfo, StoreLag};
 use crate::rate::{Limiter, Rates};
@@ -10,8 +11,8 @@ use crate::refusals::RefusalCounts;
 use crate::remarks::Remarks;
 use crate::router;
 use coupon_app::{
-    Clock, ContactStore, DeadLetters, KeyStore, Ledgers, NotificationOutbox, Reconciliation, Redeemer,
-    StoreError, WebhookPost, WebhookStore,
+    AuditLog, Clock, ContactStore, DeadLetters, KeyStore, Ledgers, NotificationOutbox, Reconciliation,
+    Redeemer, StoreError, WebhookPost, WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use secrecy::SecretBox;
@@ -24,6 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct HallParts {
     /// Where API keys are kept.
     pub keys: Arc<dyn KeyStore>,
+    /// Where what administrators did is read.
+    pub audit: Arc<dyn AuditLog>,
     /// The ledgers, for their health and figures.
     pub ledgers: Arc<Ledgers>,
     /// The one way to redeem.
@@ -91,6 +94,7 @@ pub enum HallError {
 /// The hall. See [`Hall::serve`].
 pub struct Hall {
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) live_keys: LiveKeys,
     /// Held while a key is made or revoked, so that memory and store change in the same order.
     pub(crate) key_office: tokio::sync::Mutex<()>,
@@ -114,6 +118,7 @@ pub struct Hall {
     pub(crate) other_metrics: Mutex<Vec<MetricsText>>,
     pub(crate) routes: Routes,
     pub(crate) meters: Mutex<Vec<Arc<Meter>>>,
+    pub(crate) live: Arc<Live>,
     pub(crate) connections: AtomicUsize,
     pub(crate) stopping: AtomicBool,
 }
@@ -162,6 +167,7 @@ impl Hall {
         Ok(Arc::new(Self {
             tokens: TokenVerifier::new(&settings.tokens)?,
             keys: parts.keys,
+            audit: parts.audit,
             live_keys,
             key_office: tokio::sync::Mutex::new(()),
             key_seed: parts.key_seed,
@@ -189,6 +195,7 @@ impl Hall {
             other_metrics: Mutex::default(),
             routes: Routes::new(router::paths()),
             meters: Mutex::default(),
+            live: Arc::default(),
             connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }))
@@ -198,6 +205,15 @@ impl Hall {
     pub async fn refresh_keys(&self) -> Result<(), StoreError> {
         let _turn = self.key_office.lock().await;
         self.live_keys.refresh(self.keys.as_ref()).await
+    }
+
+    /// Writes down which API keys were used since this was last called. Called about once a minute, and at the end.
+    pub async fn note_used_keys(&self) -> Result<(), StoreError> {
+        let _turn = self.key_office.lock().await;
+        let used = self.live_keys.used();
+        self.keys.note_used_keys(&used).await?;
+        self.live_keys.noted(&used);
+        Ok(())
     }
 
     /// The gauge of how far the store is behind the ledger; whoever carries entries across sets it.

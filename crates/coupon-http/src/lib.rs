@@ -24,6 +24,7 @@ mod issue;
 mod json;
 mod language;
 mod limits;
+mod live;
 mod media;
 mod messages;
 mod meter;

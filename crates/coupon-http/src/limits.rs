@@ -33,6 +33,14 @@ pub(crate) const REQUEST_ID_BYTES: usize = 128;
 pub(crate) const BACKLOG: i32 = 4_096;
 /// Coupons with gauges of their own; the newest count.
 pub(crate) const GAUGED_COUPONS: usize = 100;
+/// Coupons that one search looks at. All are in memory, at about a tenth of a microsecond each; more would keep a loop's
+/// other connections waiting.
+pub(crate) const SEARCHED_COUPONS: usize = 10_000;
+/// How often it is written down which API keys were used.
+pub(crate) const NOTE_USED_KEYS: Duration = Duration::from_secs(60);
+/// How long the answer to a wrong code takes. Far longer than the look-up that some of them need, so that nobody can tell
+/// by the time whether there was one; short enough for people.
+pub(crate) const WRONG_CODE_TIME: Duration = Duration::from_millis(25);
 /// Longest name of an API key in characters.
 pub(crate) const KEY_NAME_CHARS: usize = 200;
 /// Longest wait for the store in a readiness check.
@@ -42,12 +50,31 @@ pub(crate) const ROUND: Duration = Duration::from_millis(50);
 /// Pause after `accept` failed, which mostly means that no file descriptors are left.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often the live views that somebody watches are looked at.
+pub(crate) const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// A live view shows something new no more often.
+pub(crate) const SHOWN_EVERY: Duration = Duration::from_secs(1);
+/// How often a loop looks after a part of its listeners. Less often and each part is larger, and whoever issues on that
+/// loop waits longer while it is woken; more often costs wake-ups.
+pub(crate) const WALK_EVERY: Duration = Duration::from_millis(20);
+/// Parts; together one round of all listeners, every half second.
+pub(crate) const WALKS_PER_ROUND: u32 = 25;
+/// A listener who is told nothing new is told so.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A listener to whom not even heartbeats could be written for so long has gone, whatever `idle_time` says.
+pub(crate) const LISTENER_PATIENCE: Duration = Duration::from_secs(45);
+/// Seconds after which there may be room for one more listener.
+pub(crate) const LISTENER_RETRY_S: u64 = 15;
+
 /// The limits that an operator may set.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections that are open at a time, over all cores; further ones are closed as they come. Too low turns
     /// clients away, too high runs out of memory (about 12 KiB each when busy) or file descriptors.
     pub connections: usize,
+    /// Of these, live views at a time, but never more than five eighths of all: whoever watches must not keep anybody
+    /// from being issued. Too low turns watchers away, who then ask again and again.
+    pub listeners: usize,
     /// From the first byte of a request to the end of its head. Too low fails slow phones, too high lets slow clients
     /// hold connections.
     pub head_time: Duration,
@@ -65,6 +92,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            listeners: 10_000,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(10),
             request_time: Duration::from_secs(30),

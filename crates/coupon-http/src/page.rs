@@ -4,6 +4,7 @@ use crate::auth::{from_hex, hex};
 use crate::error::Problem;
 use crate::limits::{DEFAULT_PAGE, QUERY_BYTES};
 use coupon_app::limits::MAX_PAGE;
+use coupon_core::Timestamp;
 
 /// A checked query string.
 #[derive(Debug)]
@@ -59,6 +60,34 @@ impl<'q> Page<'q> {
     /// Reads a query string. `list` is the kind of list whose cursors are accepted; `own` is the name of the one
     /// parameter that it adds; a list whose cursors are texts names `cursor` there.
     pub(crate) fn read(query: Option<&'q str>, list: u8, own: Option<&str>) -> Result<Self, Problem> {
+        let mut found = None;
+        let mut page = Self::parse(query, list, own == Some("cursor"), &mut |name, value| {
+            if Some(name) == own && found.is_none() {
+                found = Some(value);
+                return Some(());
+            }
+            None
+        })?;
+        page.own = found;
+        Ok(page)
+    }
+
+    /// The same for a list that adds several parameters: `take` is given each, and says whether it is one of them and
+    /// may have this value.
+    pub(crate) fn read_with(
+        query: Option<&'q str>,
+        list: u8,
+        take: &mut dyn FnMut(&str, &str) -> Option<()>,
+    ) -> Result<Self, Problem> {
+        Self::parse(query, list, false, &mut |name, value| take(name, &value))
+    }
+
+    fn parse(
+        query: Option<&'q str>,
+        list: u8,
+        own_cursor: bool,
+        take: &mut dyn FnMut(&str, std::borrow::Cow<'q, str>) -> Option<()>,
+    ) -> Result<Self, Problem> {
         let mut page = Self {
             limit: DEFAULT_PAGE,
             cursor: None,
@@ -83,16 +112,20 @@ impl<'q> Page<'q> {
                         .filter(|limit| plain && (1..=MAX_PAGE).contains(limit));
                     page.limit = limit.ok_or_else(|| invalid("limit"))?;
                 }
-                known if Some(known) == own && page.own.is_none() => page.own = Some(value),
-                "cursor" if page.cursor.is_none() && own != Some("cursor") => {
+                "cursor" if page.cursor.is_none() && !own_cursor => {
                     let cursor = Cursor::parse(&value).filter(|cursor| cursor.list == list);
                     page.cursor = Some(cursor.ok_or(Problem::InvalidCursor)?);
                 }
-                other => return Err(invalid(other)),
+                other => take(other, value).ok_or_else(|| invalid(other))?,
             }
         }
         Ok(page)
     }
+}
+
+/// An instant in a query string, RFC 3339.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    text.parse::<coupon_api::Time>().ok().map(|time| time.0)
 }
 
 /// Refuses any query: most paths take none, and a parameter that is ignored would mislead.

@@ -9,6 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Where it stands.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of the request at hand, among its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
+
+impl RequestId {
+    /// The id in these extensions. Every request that is routed has one.
+    pub(crate) fn of(extensions: &http::Extensions) -> Box<str> {
+        let id = extensions.get::<Self>().and_then(|id| id.0.to_str().ok());
+        id.unwrap_or_default().into()
+    }
+}
+
 /// Makes request ids for one event loop: a random beginning and a count, which costs no random number per request.
 #[derive(Debug)]
 pub(crate) struct RequestIds {

@@ -7,8 +7,8 @@ use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
 use crate::v1::admin::{
-    coupons as admin_coupons, dead_letters, issued_coupons as admin_issued_coupons, keys, reconciliation,
-    webhooks,
+    audit_log, coupons as admin_coupons, dead_letters, issued_coupons as admin_issued_coupons, keys,
+    reconciliation, webhooks,
 };
 use crate::v1::{coupons, issued_coupons, me, users};
 use axum::Router;
@@ -72,6 +72,7 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
         .routes(routes!(coupons::issue::issue_coupon))
         .routes(routes!(coupons::read::get_coupon))
         .routes(routes!(coupons::time::get_coupon_time))
+        .routes(routes!(coupons::events::watch_coupon))
         .routes(routes!(me::list_coupons::list_my_coupons))
         .routes(routes!(users::list_coupons::list_user_coupons))
         .routes(routes!(
@@ -94,12 +95,15 @@ fn routes() -> OpenApiRouter<Arc<Station>> {
             admin_coupons::change::change_coupon,
             admin_coupons::delete::delete_coupon
         ))
+        .routes(routes!(admin_coupons::clone::clone_coupon))
         .routes(routes!(admin_coupons::pause::pause_coupon))
         .routes(routes!(admin_coupons::resume::resume_coupon))
         .routes(routes!(admin_coupons::close::close_coupon))
         .routes(routes!(admin_coupons::stats::get_coupon_stats))
+        .routes(routes!(admin_coupons::events::watch_coupon_stats))
         .routes(routes!(admin_coupons::list_issued::list_issued_coupons))
         .routes(routes!(admin_coupons::export_issued::export_issued_coupons))
+        .routes(routes!(audit_log::list::list_audit_log))
         .routes(routes!(keys::create::create_key, keys::list::list_keys))
         .routes(routes!(keys::revoke::revoke_key))
         .routes(routes!(

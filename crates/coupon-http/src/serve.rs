@@ -13,7 +13,8 @@ mod watch;
 pub(crate) use watch::Watch;
 
 use crate::hall::Hall;
-use crate::limits::ACCEPT_PAUSE;
+use crate::limits::{ACCEPT_PAUSE, NOTE_USED_KEYS};
+use crate::live;
 use crate::router;
 use crate::station::Station;
 use coupon_app::Desk;
@@ -76,6 +77,12 @@ impl Hall {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
+            let station = &event_loop.front.station;
+            runtime.spawn(Arc::clone(&station.listeners).walk());
+            if index == 0 {
+                runtime.spawn(live::sample(Arc::clone(station)));
+                runtime.spawn(note_used_keys(Arc::clone(self)));
+            }
             let ended = ended_sender.clone();
             std::thread::Builder::new()
                 .name(format!("http-{index}"))
@@ -119,7 +126,20 @@ impl Running {
                 stopped.cut_off += ended.cut_off;
             }
         }
+        if let Err(error) = self.hall.note_used_keys().await {
+            tracing::warn!(%error, "when API keys were last used is not written down");
+        }
         stopped
+    }
+}
+
+/// Writes down now and then which API keys are used.
+async fn note_used_keys(hall: Arc<Hall>) {
+    loop {
+        tokio::time::sleep(NOTE_USED_KEYS).await;
+        if let Err(error) = hall.note_used_keys().await {
+            tracing::debug!(%error, "when API keys were last used will be written down later");
+        }
     }
 }
 

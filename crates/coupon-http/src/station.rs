@@ -4,16 +4,22 @@ use crate::auth::{Caller, LiveKeys, bearer};
 use crate::error::Problem;
 use crate::hall::Hall;
 use crate::ink::Ink;
+use crate::live::{Face, Listeners, Live, Seat, Shown};
 use crate::meter::Meter;
 use crate::request_id::RequestIds;
+use crate::serve::Watch;
+use axum::response::Response;
 use coupon_api::{CodeText, IssuedCoupon, IssuedCouponIdText, IssuedState, Time};
 use coupon_app::{Desk, LedgerError, Reason};
 use coupon_core::{CouponId, Grant, IssuedCouponId, Timestamp, UserId};
-use http::HeaderMap;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// See above.
 pub(crate) struct Station {
@@ -22,6 +28,8 @@ pub(crate) struct Station {
     pub(crate) meter: Arc<Meter>,
     pub(crate) request_ids: RequestIds,
     pub(crate) ink: Ink,
+    /// Who watches on this loop.
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) started: Instant,
     /// The last second in which a failure of the ledger was written to the log.
     complained: AtomicU64,
@@ -35,16 +43,44 @@ impl Station {
             desk,
             request_ids: RequestIds::new()?,
             ink: Ink::new(),
+            listeners: Arc::default(),
             started: Instant::now(),
             complained: AtomicU64::new(u64::MAX),
         })
+    }
+
+    /// A place among those who watch coupons.
+    pub(crate) fn seat(&self) -> Result<Seat, Problem> {
+        let limits = &self.hall.limits;
+        self.hall
+            .live
+            .seat(Live::room(limits.listeners, limits.connections))
+    }
+
+    /// Answers with a live view of a coupon, which shows `shown` if nobody has watched it so far.
+    pub(crate) fn attend(
+        &self,
+        seat: Seat,
+        coupon: CouponId,
+        face: Face,
+        shown: &Shown,
+        head: &Parts,
+    ) -> Response {
+        let view = self.hall.live.view(coupon, face, shown);
+        let last_event_id = head.headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+        let watch = head.extensions.get::<Arc<Watch>>().map(Arc::clone);
+        self.listeners.attend(seat, view, last_event_id, watch)
     }
 
     /// Who sends these headers.
     pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let credential = bearer(headers)?;
         if LiveKeys::is_key(credential) {
-            return self.hall.live_keys.check(credential).map(Caller::Key);
+            return self
+                .hall
+                .live_keys
+                .check(credential, self.desk.now())
+                .map(Caller::Key);
         }
         if let Some(key) = self.hall.live_keys.check_fixed(credential) {
             return Ok(Caller::Key(key));

@@ -1,8 +1,8 @@
 //! The command line: which commands there are, and the options that several share.
 
 use crate::commands::{
-    backup, config, coupon, dead_letters, healthcheck, jobs, key, migrate, notification, openapi, rehearse,
-    restore, serve, token, verify, webhook, work,
+    audit_log, backup, config, coupon, dead_letters, healthcheck, jobs, key, migrate, notification, openapi,
+    rehearse, restore, serve, token, verify, webhook, work,
 };
 use crate::config::{Effective, Layers, SettingFlag};
 use crate::environment;
@@ -85,6 +85,9 @@ enum Command {
     /// Lists, replays and dismisses what could not be taken where it was brought
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Tells what administrators did on a running server
+    #[command(subcommand)]
+    AuditLog(audit_log::Command),
     /// Makes a user's token (JWT), for trying things out
     Token(token::Options),
     /// Plays a sale against a server and gives a verdict on what it answered
@@ -118,6 +121,7 @@ impl Cli {
             Command::Notification(command) => notification::run(shared, &command),
             Command::Jobs(command) => jobs::run(shared, &command),
             Command::DeadLetters(command) => dead_letters::run(shared, command),
+            Command::AuditLog(command) => audit_log::run(shared, command),
             Command::Token(options) => token::run(shared, &options),
             Command::Rehearse(options) => rehearse::run(shared, &options),
             Command::Verify(options) => verify::run(shared, &options),

@@ -178,7 +178,8 @@ impl Client {
         let mut left = most.unwrap_or(usize::MAX);
         let mut cursor: Option<String> = None;
         loop {
-            let mut query = format!("{path}?limit={}", left.clamp(1, MAX_PAGE));
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let mut query = format!("{path}{joint}limit={}", left.clamp(1, MAX_PAGE));
             if let Some(cursor) = &cursor {
                 query.push_str("&cursor=");
                 query.extend(escaped(cursor));
@@ -225,6 +226,23 @@ pub(crate) fn converse<T>(conversation: impl Future<Output = anyhow::Result<T>>)
         .block_on(conversation)
 }
 
+/// A path with the parameters that are given.
+pub(crate) fn with_query(
+    path: &str,
+    parameters: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> String {
+    let mut whole = path.to_owned();
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            whole.push(if whole.contains('?') { '&' } else { '?' });
+            whole.push_str(name);
+            whole.push('=');
+            whole.extend(escaped(&value));
+        }
+    }
+    whole
+}
+
 /// A text as part of a path or a query.
 pub(crate) fn escaped(text: &str) -> impl Iterator<Item = char> {
     text.bytes().flat_map(|byte| {
@@ -269,7 +287,7 @@ pub(crate) fn refused(answered: &Answered) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, reachable};
+    use super::{escaped, reachable, with_query};
 
     #[test]
     fn a_server_that_listens_everywhere_is_reached_on_the_loopback() {
@@ -279,6 +297,18 @@ mod tests {
             ("10.0.0.7:1", "http://10.0.0.7:1"),
         ] {
             assert_eq!(reachable(listen.parse().unwrap()), url);
+        }
+    }
+
+    #[test]
+    fn only_what_is_given_is_in_a_query() {
+        let given = |text: &str| Some(text.to_owned());
+        for (parameters, expected) in [
+            ([("a", None), ("b", None)], "/p"),
+            ([("a", None), ("b", given("1 &2"))], "/p?b=1%20%262"),
+            ([("a", given("x")), ("b", given("y"))], "/p?a=x&b=y"),
+        ] {
+            assert_eq!(with_query("/p", parameters), expected);
         }
     }
 

@@ -1,5 +1,6 @@
 //! One module per verb of the command line.
 
+pub(crate) mod audit_log;
 pub(crate) mod backup;
 pub(crate) mod cells;
 pub(crate) mod config;

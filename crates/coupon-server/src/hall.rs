@@ -84,6 +84,7 @@ fn rates(settings: &LimitSettings) -> Rates {
 fn limits(settings: &HttpSettings) -> Limits {
     Limits {
         connections: usize::try_from(settings.max_connections).unwrap_or(usize::MAX),
+        listeners: usize::try_from(settings.max_listeners).unwrap_or(usize::MAX),
         head_time: Duration::from_millis(settings.head_timeout_ms),
         body_time: Duration::from_millis(settings.body_timeout_ms),
         request_time: Duration::from_millis(settings.request_timeout_ms),

@@ -11,7 +11,7 @@ mod shared;
 
 pub(crate) use carriers::{Carrier, Carriers};
 pub(crate) use channels::Channels;
-pub(crate) use embedded::{Embedded, journal_options, open_ledger, store_options};
+pub(crate) use embedded::{Embedded, codes_of, journal_options, open_ledger, store_options};
 pub(crate) use jobs::{JobThread, jobs};
 pub(crate) use kafka::{kafka_options, topic_plan, watch as watch_kafka};
 pub(crate) use shared::{Engines, Together, database_url, redis_options};
@@ -20,8 +20,8 @@ use crate::config::Settings;
 use crate::hall::hall_settings;
 use crate::keys::Keys;
 use coupon_app::{
-    Board, Clock, CodeKey, ContactStore, CouponStore, DeadLetters, Desk, KeyStore, Ledgers, Reconciliation,
-    Redeemer, WebhookStore,
+    AuditLog, Board, Clock, CodeKey, ContactStore, CouponStore, DeadLetters, Desk, KeyStore, Ledgers,
+    NotificationOutbox, Reconciliation, Redeemer, WebhookStore,
 };
 use coupon_core::{AckLevel, Strategy};
 use coupon_http::{HallParts, Webhooks};
@@ -36,12 +36,15 @@ pub(crate) struct House {
     pub(crate) key_store: Arc<dyn KeyStore>,
     pub(crate) webhooks: Arc<dyn WebhookStore>,
     pub(crate) contacts: Arc<dyn ContactStore>,
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) codes: CodeKey,
     pub(crate) ledgers: Arc<Ledgers>,
     pub(crate) redeemer: Arc<Redeemer>,
     pub(crate) reconciliation: Arc<dyn Reconciliation>,
     /// What could not be taken, wherever it lies.
     pub(crate) dead_letters: DeadLetters,
+    /// What was told and is to be told, if the store keeps it.
+    pub(crate) deliveries: Option<Arc<dyn NotificationOutbox>>,
     /// What new coupons may have as their strategy; the first is the default.
     pub(crate) strategies: Vec<Strategy>,
     /// What new coupons may have as their level of acknowledgement.
@@ -70,18 +73,18 @@ impl House {
     }
 
     /// Everything that the HTTP hall is made of.
-    pub(crate) fn hall_parts(&self, settings: &Settings) -> anyhow::Result<HallParts> {
+    pub(crate) fn hall_parts(&self, settings: &Settings, channels: &Channels) -> anyhow::Result<HallParts> {
         let mut hall = hall_settings(settings, &self.keys)?;
         hall.strategies.clone_from(&self.strategies);
         hall.acks.clone_from(&self.acks);
-        let channels = self.channels(settings)?;
         Ok(HallParts {
             webhooks: Webhooks {
                 store: Arc::clone(&self.webhooks),
                 post: Arc::clone(&channels.webhooks) as _,
-                deliveries: None,
+                deliveries: self.deliveries.clone(),
             },
             keys: Arc::clone(&self.key_store),
+            audit: Arc::clone(&self.audit),
             ledgers: Arc::clone(&self.ledgers),
             redeemer: Arc::clone(&self.redeemer),
             contacts: Arc::clone(&self.contacts),

@@ -4,7 +4,7 @@
 //! goes aside instead of into the store.
 
 use crate::instant::Instant;
-use coupon_app::{CommandToken, Delivery, Epoch, IssuedRecord, Record, RevisedRecord};
+use coupon_app::{CommandToken, Delivery, Epoch, IssuedRecord, Origin, Record, RevisedRecord};
 use coupon_core::{Coupon, CouponId, Grant, IssuedCouponId, KeyHash, Position, UserId};
 use serde::de::{self, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -85,8 +85,8 @@ struct Revised<'a> {
     epoch: Epoch,
     coupon: Cow<'a, Coupon>,
     issued: u32,
-    #[serde(borrow)]
-    actor: Cow<'a, str>,
+    #[serde(flatten)]
+    actor: Cow<'a, Origin>,
     #[serde(default)]
     token: Option<Token>,
 }
@@ -183,7 +183,7 @@ fn write_revised(source: &str, epoch: Epoch, revised: &RevisedRecord) -> Outgoin
             epoch,
             coupon: Cow::Borrowed(&revised.coupon),
             issued: revised.issued,
-            actor: (&*revised.actor).into(),
+            actor: Cow::Borrowed(&revised.actor),
             token: revised.token.map(|token| Token {
                 scope: Hex(token.scope),
                 payload: Hex(token.payload),
@@ -295,7 +295,7 @@ fn read_revised(value: &[u8]) -> Result<Delivery, Unreadable> {
         records: vec![Record::Revised(Box::new(RevisedRecord {
             coupon,
             issued: data.issued,
-            actor: (*data.actor).into(),
+            actor: data.actor.into_owned(),
             token: data.token.map(|token| CommandToken {
                 scope: token.scope.0,
                 payload: token.payload.0,

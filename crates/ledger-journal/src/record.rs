@@ -1,7 +1,7 @@
 //! Records to and from their bytes. docs/JOURNAL-FORMAT.md is the same in prose.
 
 use crate::limits::MAX_REVISED_BYTES;
-use coupon_app::{CommandToken, IssuedRecord, Record, RevisedRecord};
+use coupon_app::{CommandToken, IssuedRecord, Origin, Record, RevisedRecord};
 use coupon_core::{Coupon, CouponId, Grant, KeyHash, Position, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,8 @@ pub struct UnreadableRecord(&'static str);
 struct Revised<'a> {
     coupon: std::borrow::Cow<'a, Coupon>,
     issued: u32,
-    actor: std::borrow::Cow<'a, str>,
+    #[serde(flatten)]
+    actor: std::borrow::Cow<'a, Origin>,
     token: Option<([u8; 16], [u8; 16])>,
 }
 
@@ -115,7 +116,7 @@ fn read(bytes: &mut &[u8]) -> Result<Record, UnreadableRecord> {
             Ok(Record::Revised(Box::new(RevisedRecord {
                 coupon: fields.coupon.into_owned(),
                 issued: fields.issued,
-                actor: fields.actor.as_ref().into(),
+                actor: fields.actor.into_owned(),
                 token: fields
                     .token
                     .map(|(scope, payload)| CommandToken { scope, payload }),

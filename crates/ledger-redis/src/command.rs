@@ -7,7 +7,7 @@ use crate::facts::{self, Head, instant, optional_instant};
 use crate::limits::{MAX_COMMAND_TRIES, MAX_COUPON_TOKENS, POINTER_LIFE};
 use crate::reply::{Fields, optional, text};
 use coupon_app::limits::COMMAND_TOKEN_LIFE_US;
-use coupon_app::{CommandOutcome, CommandRequest, CommandToken, LedgerError};
+use coupon_app::{CommandOutcome, CommandRequest, CommandToken, LedgerError, Origin};
 use coupon_core::{
     Command, CommandRefusal, Coupon, CouponId, Effect, Span, Terms, Timestamp, decide_command,
 };
@@ -32,7 +32,8 @@ struct Decided<'c> {
 /// Who asked and under which token, as it stands in the stream.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct By {
-    pub(crate) actor: Box<str>,
+    #[serde(flatten)]
+    pub(crate) actor: Origin,
     pub(crate) token: Option<([u8; 16], [u8; 16])>,
 }
 

@@ -10,6 +10,7 @@
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
 mod addresses;
+mod audit;
 mod condition;
 mod connection;
 mod contacts;

@@ -10,11 +10,15 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 5] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("redemption", include_str!("../migrations/0002_redemption.sql")),
     ("addresses", include_str!("../migrations/0003_addresses.sql")),
     ("roll call", include_str!("../migrations/0004_roll_call.sql")),
+    (
+        "administration",
+        include_str!("../migrations/0005_administration.sql"),
+    ),
 ];
 
 /// Brings the tables up to date. Any number of processes may do so at once: they wait for each other.

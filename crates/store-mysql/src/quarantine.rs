@@ -5,7 +5,7 @@ use crate::query::limit_of;
 use crate::row;
 use crate::script::Script;
 use crate::store::Reader;
-use coupon_app::{CommandToken, Epoch, IssuedRecord, Quarantined, Record, RevisedRecord, Suspicion};
+use coupon_app::{CommandToken, Epoch, IssuedRecord, Origin, Quarantined, Record, RevisedRecord, Suspicion};
 use coupon_core::{Coupon, CouponId, Grant, KeyHash, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,7 +27,8 @@ enum Written {
     Revised {
         coupon: Coupon,
         issued: u32,
-        actor: Box<str>,
+        #[serde(flatten)]
+        actor: Origin,
         scope: Option<[u8; 16]>,
         payload: Option<[u8; 16]>,
     },

@@ -1,5 +1,6 @@
 //! The statements that more than one room needs: coupons, revisions, issued coupons.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::limits;
 use crate::script::Script;
@@ -241,13 +242,14 @@ pub(crate) fn insert_revision(
         .sql(", ")
         .number(revised.issued)
         .sql(", ")
-        .text(&revised.actor)
+        .text(&revised.actor.key)
         .sql(", ")
         .number(coupon.revised_at.as_micros())
         .sql(")");
     if again {
         script.sql(" ON DUPLICATE KEY UPDATE revision = coupon_revisions.revision");
     }
+    audit::revised(script, revised, again);
     let Some(token) = revised.token else {
         return Ok(());
     };

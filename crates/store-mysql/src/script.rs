@@ -65,6 +65,14 @@ impl Script {
         self.sql("_utf8mb4 ").bytes(text.as_bytes())
     }
 
+    /// Text, or NULL.
+    pub(crate) fn optional_text(&mut self, text: Option<&str>) -> &mut Self {
+        match text {
+            Some(text) => self.text(text),
+            None => self.sql("NULL"),
+        }
+    }
+
     /// How long it is, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.text.len()

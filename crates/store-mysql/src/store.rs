@@ -3,12 +3,13 @@
 use crate::connection::{Answered, Connector, ask, pause, within};
 use crate::error::{Failure, OpenError};
 use crate::script::Script;
-use crate::{deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call};
+use crate::{audit, deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call};
 use async_trait::async_trait;
 use coupon_app::{
-    CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch, FactsOfRecord, IssuedRecord,
-    KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks, OnRecord, Quarantined, RevisedRecord, Roll,
-    RollCall, SeenPosition, ServerId, StoreError, StoreTally, WalletFilter,
+    AuditEntry, AuditFilter, AuditLog, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
+    FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
+    OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
+    StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use sqlx::MySql;
@@ -221,9 +222,9 @@ impl CouponStore for MysqlStore {
 
 #[async_trait]
 impl KeyStore for MysqlStore {
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.run(|reader| async move { keys::add(&reader, &key).await })
+    async fn add_key(&self, key: &KeyRecord, origin: &Origin) -> Result<(), StoreError> {
+        let (key, origin) = (key.clone(), origin.clone());
+        self.run(|reader| async move { keys::add(&reader, &key, &origin).await })
             .await
     }
 
@@ -231,9 +232,32 @@ impl KeyStore for MysqlStore {
         self.run(|reader| async move { keys::all(&reader).await }).await
     }
 
-    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
-        let id: Box<str> = id.into();
-        self.run(|reader| async move { keys::revoke(&reader, &id, at).await })
+    async fn revoke_key(
+        &self,
+        id: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>, StoreError> {
+        let (id, origin): (Box<str>, _) = (id.into(), origin.clone());
+        self.run(|reader| async move { keys::revoke(&reader, &id, at, &origin).await })
+            .await
+    }
+
+    async fn note_used_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let used = used.to_vec();
+        self.run(|reader| async move { keys::note_used(&reader, &used).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl AuditLog for MysqlStore {
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = filter.clone();
+        self.run(|reader| async move { audit::page(&reader, &filter).await })
             .await
     }
 }

@@ -14,8 +14,11 @@ impl WebhookStore for SqliteStore {
         created_at: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let draft = draft.clone();
-        self.write(move |connection| webhooks::add(connection, &draft, created_at))
-            .await
+        let added = self
+            .write(move |connection| webhooks::add(connection, &draft, created_at))
+            .await?;
+        self.count_webhooks().await?;
+        Ok(added)
     }
 
     async fn webhooks(&self) -> Result<Vec<Webhook>, StoreError> {
@@ -36,8 +39,11 @@ impl WebhookStore for SqliteStore {
     }
 
     async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
-        self.write(move |connection| webhooks::delete(connection, id))
-            .await
+        let deleted = self
+            .write(move |connection| webhooks::delete(connection, id))
+            .await?;
+        self.count_webhooks().await?;
+        Ok(deleted)
     }
 }
 

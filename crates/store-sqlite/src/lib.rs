@@ -14,6 +14,7 @@
 
 mod addresses;
 mod apply;
+mod audit;
 mod backup;
 mod calendar;
 mod careful;

@@ -4,8 +4,8 @@ use crate::apply::applied_seq;
 use crate::error::Failure;
 use crate::row::{key_hash, timestamp, unpacked, user};
 use crate::tail::Census;
-use coupon_app::{CommandToken, IssuedRecord, Restore, RevisedRecord, Seq};
-use coupon_core::{Coupon, Grant};
+use coupon_app::{AuditAction, CommandToken, IssuedRecord, Origin, Restore, RevisedRecord, Seq};
+use coupon_core::{Coupon, CouponId, Grant};
 use rusqlite::Connection;
 
 /// Hands everything over in one read transaction, and shows `census` each issued coupon on the way.
@@ -65,8 +65,9 @@ fn issued(
 
 fn tokens(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
     let mut statement = snapshot.prepare(
-        "SELECT t.scope, t.payload, r.coupon, t.issued, t.actor FROM command_tokens t
+        "SELECT t.scope, t.payload, r.coupon, t.issued, t.actor, a.request_id, a.action, a.cloned_from FROM command_tokens t
          JOIN coupon_revisions r ON r.coupon_id = t.coupon_id AND r.revision = t.revision
+         LEFT JOIN audit_log a ON a.coupon_id = t.coupon_id AND a.revision = t.revision
          ORDER BY t.number",
     )?;
     let mut rows = statement.query([])?;
@@ -79,7 +80,17 @@ fn tokens(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(
         let record = RevisedRecord {
             coupon: serde_json::from_str(json)?,
             issued: row.get(3)?,
-            actor: row.get(4)?,
+            actor: Origin {
+                key: row.get(4)?,
+                request: row.get(5)?,
+                action: row
+                    .get::<_, Option<String>>(6)?
+                    .as_deref()
+                    .and_then(AuditAction::parse),
+                cloned_from: row
+                    .get::<_, Option<u32>>(7)?
+                    .and_then(|id| CouponId::new(id).ok()),
+            },
             token: Some(token),
         };
         restore.token(record, token);

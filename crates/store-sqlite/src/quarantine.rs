@@ -119,7 +119,7 @@ pub(crate) fn keep_revised(
             record.coupon.id.get(),
             record.coupon.revision,
             json,
-            &*record.actor,
+            &*record.actor.key,
         ))?;
     tracing::error!(
         seq,

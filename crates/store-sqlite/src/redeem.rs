@@ -1,13 +1,14 @@
 //! Deciding redemptions, cancellations and revocations: a batch in one transaction.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::history;
 use crate::notices::write_step;
 use crate::row::{ISSUED_COUPON, issued_coupon, packed, timestamp};
 use crate::sums::{Standing, Sums};
 use coupon_app::{
-    CommandToken, LedgerError, NotificationKinds, Reason, Redeemable, RedemptionAction, RedemptionOutcome,
-    RedemptionRequest, limits,
+    AuditedUse, CommandToken, LedgerError, NotificationKinds, Reason, Redeemable, RedemptionAction,
+    RedemptionOutcome, RedemptionRequest, limits,
 };
 use coupon_core::{
     Amount, Coupon, Decision, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, RedemptionRefusal, Step,
@@ -143,10 +144,14 @@ impl Work<'_> {
                 replayed: true,
             },
             Decision::Taken(entry) => {
-                let before = Standing::of(&found.issued);
+                let stood = Standing::of(&found.issued);
+                let before = AuditedUse::from(&found.issued);
                 found.issued.take_step(&entry);
-                self.sums.count(before, &found.issued);
+                self.sums.count(stood, &found.issued);
                 self.write(&found, &entry)?;
+                if let Some(origin) = request.administrator() {
+                    audit::step(self.transaction, &origin, &entry, &before, &found.issued)?;
+                }
                 if let Some(token) = request.token {
                     self.keep(token, found.id, &entry)?;
                 }

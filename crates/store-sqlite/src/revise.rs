@@ -1,5 +1,6 @@
 //! Revisions of coupons, and the command tokens that came with them.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::quarantine::{Suspicion, keep_revised};
 use coupon_app::limits::{COMMAND_TOKEN_LIFE_US, MAX_COMMAND_TOKENS};
@@ -85,9 +86,10 @@ fn write(
             coupon.revision,
             json,
             record.issued,
-            &*record.actor,
+            &*record.actor.key,
             coupon.revised_at.as_micros(),
         ))?;
+    audit::revised(transaction, record)?;
     Ok(None)
 }
 
@@ -121,7 +123,7 @@ fn keep_token(
             coupon.id.get(),
             coupon.revision,
             record.issued,
-            &*record.actor,
+            &*record.actor.key,
             coupon.revised_at.as_micros(),
         ))?;
     Ok(())

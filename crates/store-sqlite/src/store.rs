@@ -8,16 +8,17 @@ use crate::quarantine::{self, Quarantined};
 use crate::readers::Readers;
 use crate::redeem::{self, Offers, Undecided};
 use crate::tail::Tail;
-use crate::{history, keys, load, query};
+use crate::{audit, history, keys, load, query, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, CouponStore, Entry, KeyRecord, KeyStore, LedgerError, NotificationKinds, RecordStore,
-    Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally,
-    WalletFilter,
+    Applied, AuditEntry, AuditFilter, AuditLog, CouponStore, Entry, KeyId, KeyRecord, KeyStore, LedgerError,
+    NotificationKinds, Origin, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest,
+    RedemptionStore, Restore, Seq, StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 /// How much a store may take. The defaults come to about 32 MiB together, and at most 4 bytes more for each issued
@@ -40,6 +41,8 @@ pub struct SqliteOptions {
     pub max_pages: Option<u32>,
     /// Which kinds of notification are written. Where there is no channel to tell anybody by, none.
     pub notifications: NotificationKinds,
+    /// Which kinds are written instead while the store has a webhook.
+    pub for_webhooks: NotificationKinds,
 }
 
 /// In a quiet moment the tail is folded from this part of `fold_rows` on.
@@ -54,6 +57,7 @@ impl Default for SqliteOptions {
             fold_rows: 1_000_000,
             max_pages: None,
             notifications: NotificationKinds::NONE,
+            for_webhooks: NotificationKinds::NONE,
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct SqliteStore {
 struct Shared {
     path: PathBuf,
     options: SqliteOptions,
+    /// Whether anybody has a webhook. Webhooks are made by the process that writes.
+    has_webhooks: AtomicBool,
     writer: Mutex<Connection>,
     tail: RwLock<Tail>,
     offers: Mutex<Offers>,
@@ -85,10 +91,12 @@ impl SqliteStore {
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let writer = open_writer(path, &options)?;
         let tail = prepare(&writer).map_err(|failure| damaged(path, failure))?;
+        let has_webhooks = webhooks::any(&writer).map_err(|failure| damaged(path, failure))?;
         let readers = Readers::open(path, options.readers.max(1), options.reader_cache_kib)?;
         let shared = Shared {
             path: path.into(),
             options,
+            has_webhooks: AtomicBool::new(has_webhooks),
             writer: Mutex::new(writer),
             tail: RwLock::new(tail),
             offers: Mutex::default(),
@@ -134,7 +142,14 @@ impl SqliteStore {
 
     /// Which kinds of notification are written.
     pub(crate) fn notifications(&self) -> NotificationKinds {
-        self.shared.options.notifications
+        self.shared.options_now().notifications
+    }
+
+    /// Looks again whether there is a webhook, after one was made or deleted.
+    pub(crate) async fn count_webhooks(&self) -> Result<(), StoreError> {
+        let any = self.readers.read(|connection| webhooks::any(connection)).await?;
+        self.shared.has_webhooks.store(any, Ordering::Release);
+        Ok(())
     }
 
     /// Reads what was committed.
@@ -169,6 +184,15 @@ fn prepare(writer: &Connection) -> Result<Tail, Failure> {
 }
 
 impl Shared {
+    /// The options, with the kinds of notification that are written now.
+    fn options_now(&self) -> SqliteOptions {
+        let mut options = self.options;
+        if self.has_webhooks.load(Ordering::Acquire) {
+            options.notifications = options.for_webhooks;
+        }
+        options
+    }
+
     /// Runs one change and remembers whether the store can write.
     fn write<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
         let written = {
@@ -196,7 +220,7 @@ impl Shared {
                     redeem::decide(
                         &mut writer,
                         &mut offers,
-                        self.options.notifications,
+                        self.options_now().notifications,
                         requests,
                         clock,
                     )
@@ -271,7 +295,8 @@ impl RecordStore for SqliteStore {
 
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
         let shared = &self.shared;
-        let applied = shared.write(|connection| apply(connection, &shared.tail, &shared.options, entries));
+        let applied =
+            shared.write(|connection| apply(connection, &shared.tail, &shared.options_now(), entries));
         Ok(applied?)
     }
 
@@ -403,18 +428,44 @@ impl RedemptionStore for SqliteStore {
 
 #[async_trait]
 impl KeyStore for SqliteStore {
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.write(move |connection| keys::add(connection, &key)).await
+    async fn add_key(&self, key: &KeyRecord, origin: &Origin) -> Result<(), StoreError> {
+        let (key, origin) = (key.clone(), origin.clone());
+        self.write(move |connection| keys::add(connection, &key, &origin))
+            .await
     }
 
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         Ok(self.readers.read(|connection| keys::all(connection)).await?)
     }
 
-    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
-        let id = id.to_owned();
-        self.write(move |connection| keys::revoke(connection, &id, at))
+    async fn revoke_key(
+        &self,
+        id: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>, StoreError> {
+        let (id, origin) = (id.to_owned(), origin.clone());
+        self.write(move |connection| keys::revoke(connection, &id, at, &origin))
             .await
+    }
+
+    async fn note_used_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let used = used.to_vec();
+        self.write(move |connection| keys::note_used(connection, &used))
+            .await
+    }
+}
+
+#[async_trait]
+impl AuditLog for SqliteStore {
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = filter.clone();
+        let page = self
+            .readers
+            .read(move |connection| audit::page(connection, &filter));
+        Ok(page.await?)
     }
 }

@@ -40,6 +40,12 @@ pub(crate) fn add(
     Ok(Some(Webhook::new(id, draft.clone(), created_at)))
 }
 
+/// Whether there is one.
+pub(crate) fn any(connection: &Connection) -> Result<bool, Failure> {
+    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM webhooks)")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 /// Every webhook, in order of id.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<Webhook>, Failure> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks ORDER BY id"))?;

@@ -14,9 +14,14 @@ pub(super) const RULES: &[Rule] = &[
         name: "readme-pair",
         look: Look::AtAll(readme_pair),
     },
+    Rule {
+        name: "security-test",
+        look: Look::AtAll(security_tests),
+    },
 ];
 
 const README: &str = "README.md";
+const SECURITY: &str = "docs/SECURITY.md";
 const README_KO: &str = "README.ko.md";
 
 fn links(files: &[File], findings: &mut Findings) {
@@ -93,6 +98,54 @@ fn place(page: &str, target: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// Every test that the page on security names must exist, and every row of its tables must name one.
+fn security_tests(files: &[File], findings: &mut Findings) {
+    let Some(page) = files.iter().find(|file| file.path() == SECURITY) else {
+        return;
+    };
+    let tests: HashSet<&str> = files
+        .iter()
+        .filter(|file| file.is_rust())
+        .flat_map(tests_of)
+        .collect();
+    for (number, line) in page.text_lines() {
+        let mut named = line
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|span| is_sentence(span))
+            .peekable();
+        let first_cell = line.strip_prefix('|').and_then(|rest| rest.split('|').next());
+        let is_row =
+            first_cell.is_some_and(|cell| cell.trim().starts_with(|first: char| first.is_ascii_digit()));
+        if is_row && named.peek().is_none() {
+            findings.error(page, number, "this row names no test");
+        }
+        for name in named.filter(|name| !tests.contains(name)) {
+            findings.error(page, number, format!("there is no test `{name}`"));
+        }
+    }
+}
+
+/// The names of the functions of a file that are tests, or cases of a contract.
+fn tests_of(file: &File) -> impl Iterator<Item = &str> {
+    let contract = file.path().contains("/src/contract/");
+    let product: HashSet<usize> = file.product_lines().map(|(number, _)| number).collect();
+    file.rust_lines().filter_map(move |(number, line)| {
+        let function = line.code.trim_start();
+        let function = function.strip_prefix("pub ").unwrap_or(function);
+        let function = function.strip_prefix("async ").unwrap_or(function);
+        let name = function.strip_prefix("fn ")?.split(['(', '<']).next()?;
+        (contract || !product.contains(&number)).then_some(name)
+    })
+}
+
+/// Whether a code span is the name of a test: these are sentences.
+fn is_sentence(span: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    span.bytes().all(plain) && span.matches('_').count() >= 3
 }
 
 fn readme_pair(files: &[File], findings: &mut Findings) {

@@ -9,6 +9,37 @@ type Snippet = (&'static str, &'static str);
 
 /// Rule, files, expected findings of that rule (errors and warnings).
 const CASES: &[(&str, &[Snippet], usize)] = &[
+    (
+        "security-test",
+        &[
+            (
+                "docs/SECURITY.md",
+                "| 1.2.3 | a | `what_is_so_is_so` |\n| 1.2.4 | b | `auth/a.rs` |\n\nand `what_was_so_is_gone`\n",
+            ),
+            ("crates/x/src/a.rs", "//! A.\nfn what_was_so_is_gone() {}\n"),
+            ("crates/x/tests/it/a.rs", "//! A.\nfn what_is_so_is_so() {}\n"),
+        ],
+        2,
+    ),
+    (
+        "security-test",
+        &[
+            (
+                "docs/SECURITY.md",
+                "| row | tests |\n|---|---|\n| 1.2.3 | `what_is_so_is_so`, `a_case_is_a_test`, `a_unit_is_a_test` |\n",
+            ),
+            (
+                "crates/y/src/contract/a.rs",
+                "//! A.\npub fn a_case_is_a_test(h: &mut H) {}\n",
+            ),
+            (
+                "crates/y/src/b.rs",
+                "//! B.\n#[cfg(test)]\nmod tests {\n    fn a_unit_is_a_test() {}\n}\n",
+            ),
+            ("crates/x/tests/it/a.rs", "//! A.\nfn what_is_so_is_so() {}\n"),
+        ],
+        0,
+    ),
     ("opening", &[("crates/x/src/lib.rs", "fn f() {}\n")], 1),
     ("opening", &[("crates/x/src/lib.rs", "// For x.\n")], 1),
     (

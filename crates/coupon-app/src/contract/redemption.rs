@@ -1,6 +1,7 @@
 //! What every store that redeems is asked.
 
 pub mod arrival;
+pub mod audit;
 pub mod batches;
 mod exam;
 pub mod history;
@@ -51,6 +52,9 @@ macro_rules! redemption_contract {
                 taking_in_issues_neither_undoes_nor_forgets_a_use
                 an_issue_on_its_way_is_brought_before_it_is_redeemed
                 whoever_is_told_of_a_step_finds_its_mark
+            }
+            audit {
+                steps_of_administrators_are_logged_and_nobody_elses
             }
             batches {
                 a_batch_is_decided_in_order_each_on_what_the_ones_before_left

@@ -67,6 +67,7 @@ impl ReferenceStoreHarness {
             records: Arc::new(self.0.clone()),
             coupons: Arc::new(self.0.clone()),
             keys: Arc::new(self.0.clone()),
+            audit: Arc::new(self.0.clone()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What every store is asked.
 
+pub mod audit;
 mod by_delivery;
 mod exam;
 pub mod intake;
@@ -11,11 +12,11 @@ pub use by_delivery::{ByDelivery, Numbers};
 pub use exam::{Loaded, StoreExam};
 pub(crate) use exam::{coupon, issue_for};
 
-use crate::{CouponStore, KeyStore, RecordStore};
+use crate::{AuditLog, CouponStore, KeyStore, RecordStore};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// One store by its three ports.
+/// One store by its ports.
 #[derive(Clone)]
 pub struct Books {
     /// Takes in.
@@ -24,6 +25,8 @@ pub struct Books {
     pub coupons: Arc<dyn CouponStore>,
     /// Keeps keys.
     pub keys: Arc<dyn KeyStore>,
+    /// Tells what administrators did.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 /// Opens stores for the suite.
@@ -43,6 +46,13 @@ pub trait StoreHarness {
 macro_rules! delivered_store_contract {
     ($harness:expr) => {
         $crate::contract_cases! { store, $harness;
+            audit {
+                every_revision_is_logged_with_who_when_before_and_after
+                a_redelivered_revision_is_logged_once
+                keys_are_logged_when_made_and_when_revoked_and_never_their_secret
+                a_log_is_paged_newest_first_without_gap_or_overlap
+                a_log_is_filtered_by_everything_that_is_given
+            }
             intake {
                 a_fresh_store_is_empty
                 load_gives_back_exactly_what_was_applied
@@ -55,6 +65,7 @@ macro_rules! delivered_store_contract {
                 keys_are_listed_as_they_were_made
                 an_id_that_is_taken_is_an_error
                 a_key_is_revoked_once_and_stays_listed
+                the_latest_use_of_a_key_is_kept
             }
             quarantine {
                 an_issue_over_the_quantity_goes_to_quarantine
@@ -83,6 +94,14 @@ macro_rules! delivered_store_contract {
 macro_rules! store_contract {
     ($harness:expr) => {
         $crate::contract_cases! { store, $harness;
+            audit {
+                every_revision_is_logged_with_who_when_before_and_after
+                a_redelivered_revision_is_logged_once
+                keys_are_logged_when_made_and_when_revoked_and_never_their_secret
+                a_log_is_paged_newest_first_without_gap_or_overlap
+                a_log_is_filtered_by_everything_that_is_given
+                a_token_is_loaded_with_who_gave_the_command
+            }
             intake {
                 a_fresh_store_is_empty
                 load_gives_back_exactly_what_was_applied
@@ -101,6 +120,7 @@ macro_rules! store_contract {
                 keys_are_listed_as_they_were_made
                 an_id_that_is_taken_is_an_error
                 a_key_is_revoked_once_and_stays_listed
+                the_latest_use_of_a_key_is_kept
             }
             quarantine {
                 an_issue_over_the_quantity_goes_to_quarantine

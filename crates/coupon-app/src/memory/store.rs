@@ -1,13 +1,15 @@
 //! The reference store. A clone is the same store opened again.
 
+use super::audit::Log;
 use super::facts::lives;
 use super::notice_ports::id_of_step;
 use super::notices::Notices;
 use super::uses::Uses;
 use crate::{
-    Applied, CouponStore, Entry, IssuedRecord, KeyRecord, KeyStore, LedgerError, NotificationId,
-    NotificationKinds, Record, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest,
-    RedemptionStore, Restore, RevisedRecord, Seq, StoreError, StoreTally, WalletFilter,
+    Applied, AuditEntry, AuditFilter, AuditLog, CouponStore, Entry, IssuedRecord, KeyId, KeyRecord, KeyStore,
+    LedgerError, NotificationId, NotificationKinds, Origin, Record, RecordStore, Redeemable,
+    RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq, StoreError,
+    StoreTally, WalletFilter,
 };
 use async_trait::async_trait;
 use coupon_core::{
@@ -48,6 +50,7 @@ pub(super) struct Books {
     pub(super) notices: Notices,
     code_key: Option<[u8; 16]>,
     keys: Vec<KeyRecord>,
+    log: Log,
 }
 
 impl MemoryStore {
@@ -128,7 +131,8 @@ impl Books {
     }
 
     fn revise(&mut self, revised: &RevisedRecord) {
-        self.coupons.insert(revised.coupon.id, revised.coupon.clone());
+        let before = self.coupons.insert(revised.coupon.id, revised.coupon.clone());
+        self.log.revised(before.as_ref(), revised);
         if revised.token.is_some() {
             // A store has no clock: the latest command that carried a token says what time it is.
             let now = revised.coupon.revised_at;
@@ -270,12 +274,13 @@ impl CouponStore for MemoryStore {
 
 #[async_trait]
 impl KeyStore for MemoryStore {
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+    async fn add_key(&self, key: &KeyRecord, origin: &Origin) -> Result<(), StoreError> {
         let mut books = self.books();
         if books.keys.iter().any(|taken| taken.id == key.id) {
             return Err(StoreError::lasting("the id of the key is taken"));
         }
         books.keys.push(key.clone());
+        books.log.key(key.created_at, origin, None, key);
         Ok(())
     }
 
@@ -283,13 +288,40 @@ impl KeyStore for MemoryStore {
         Ok(self.books().keys.clone())
     }
 
-    async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<Option<KeyRecord>, StoreError> {
+    async fn revoke_key(
+        &self,
+        id: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>, StoreError> {
         let mut books = self.books();
-        let found = books.keys.iter_mut().find(|key| &*key.id == id);
+        let Books { keys, log, .. } = &mut *books;
+        let found = keys.iter_mut().find(|key| &*key.id == id);
         Ok(found.map(|key| {
-            key.revoked_at.get_or_insert(at);
+            if key.revoked_at.is_none() {
+                let before = key.clone();
+                key.revoked_at = Some(at);
+                log.key(at, origin, Some(&before), key);
+            }
             key.clone()
         }))
+    }
+
+    async fn note_used_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+        let mut books = self.books();
+        for (id, at) in used {
+            if let Some(key) = books.keys.iter_mut().find(|key| key.id == *id) {
+                key.last_used_at = key.last_used_at.max(Some(*at));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AuditLog for MemoryStore {
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.books().log.page(filter))
     }
 }
 
@@ -304,12 +336,15 @@ impl RedemptionStore for MemoryStore {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let fresh = books.fresh(request.id);
-            let outcome = books.uses.decide(request, fresh, clock);
+            let Books {
+                uses, log, notices, ..
+            } = &mut *books;
+            let outcome = uses.decide(request, fresh, clock, log);
             if let RedemptionOutcome::Done { replayed: false, .. } = outcome
-                && let Some(entry) = books.uses.history(request.id).last()
+                && let Some(entry) = uses.history(request.id).last()
             {
                 let (id, at) = (id_of_step(request.id, entry), entry.at);
-                books.notices.write(id, at);
+                notices.write(id, at);
             }
             outcomes.push(outcome);
         }

@@ -1,6 +1,7 @@
 //! What became of issued coupons in the reference store: histories, and nothing that does not follow from them.
 
-use crate::{CommandToken, RedemptionAction, RedemptionOutcome, RedemptionRequest, limits};
+use super::audit::Log;
+use crate::{AuditedUse, CommandToken, RedemptionAction, RedemptionOutcome, RedemptionRequest, limits};
 use coupon_core::{
     Decision, Grant, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, RedemptionRefusal, Span, Step,
     Timestamp, Trail, decide_cancellation, decide_redemption, decide_revocation, may_use,
@@ -77,6 +78,7 @@ impl Uses {
         request: &RedemptionRequest,
         fresh: Option<IssuedCoupon>,
         clock: Timestamp,
+        log: &mut Log,
     ) -> RedemptionOutcome {
         let Some(fresh) = fresh.filter(|fresh| may_use(fresh, request.user.as_ref())) else {
             return RedemptionOutcome::Refused(RedemptionRefusal::UnknownIssuedCoupon);
@@ -106,7 +108,11 @@ impl Uses {
                 replayed: true,
             },
             Decision::Taken(entry) => {
+                let before = AuditedUse::from(&issued);
                 issued.take_step(&entry);
+                if let Some(origin) = request.administrator() {
+                    log.step(&origin, &entry, before, &issued);
+                }
                 if let Some(token) = request.token {
                     self.tokens.retain(|kept| kept.token.scope != token.scope);
                     let entry = entry.clone();

@@ -205,6 +205,7 @@ fn redeem(position: u32, user: Option<UserId>) -> RedemptionRequest {
         action: RedemptionAction::Redeem(order),
         actor: Actor::Holder,
         token: None,
+        audit: None,
     }
 }
 

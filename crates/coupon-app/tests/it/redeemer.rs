@@ -98,6 +98,7 @@ fn request(position: u32) -> RedemptionRequest {
         user: None,
         action: RedemptionAction::Cancel(OrderId::parse("a").unwrap()),
         actor: Actor::Holder,
+        audit: None,
         token: None,
     }
 }

@@ -165,6 +165,7 @@ async fn race(way: &Way, ids: Vec<IssuedCouponId>) -> anyhow::Result<f64> {
                     action: RedemptionAction::Redeem(order.clone()),
                     actor: Actor::Key("bench".into()),
                     token: None,
+                    audit: None,
                 };
                 way.redeem(request).await?;
             }

@@ -3,15 +3,40 @@
 use super::secret::{self, ApiKeySecret};
 use crate::error::Problem;
 use arc_swap::ArcSwap;
-use coupon_app::{KeyRecord, KeyStore, Scope, StoreError};
+use coupon_app::{KeyId, KeyRecord, KeyStore, Scope, StoreError};
 use coupon_core::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A key that may be used.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct LiveKey {
     pub(crate) record: KeyRecord,
+    used: Arc<Use>,
+}
+
+/// When a key was used, as far as this server knows, in microseconds; 0 is never.
+#[derive(Debug, Default)]
+struct Use {
+    last: AtomicI64,
+    noted: AtomicI64,
+}
+
+/// A use is noted to the second: a busy key is then not written by every request.
+const FINENESS_US: i64 = 1_000_000;
+
+impl LiveKey {
+    fn new(record: KeyRecord, used: Arc<Use>) -> Arc<Self> {
+        Arc::new(Self { record, used })
+    }
+
+    fn use_at(&self, now: Timestamp) {
+        let now = now.as_micros();
+        if now - self.used.last.load(Ordering::Relaxed) >= FINENESS_US {
+            self.used.last.fetch_max(now, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A key from the configuration, beside those in the store. It cannot be revoked but by changing the configuration.
@@ -40,7 +65,9 @@ impl FixedKey {
                 scopes,
                 secret_hash: secret::hash(text.as_bytes()),
                 created_at: Timestamp::MIN,
+                expires_at: None,
                 revoked_at: None,
+                last_used_at: None,
             },
         })
     }
@@ -58,7 +85,7 @@ impl LiveKeys {
         Self {
             fixed: fixed
                 .into_iter()
-                .map(|key| Arc::new(LiveKey { record: key.record }))
+                .map(|key| LiveKey::new(key.record, Arc::default()))
                 .collect(),
             stored: ArcSwap::default(),
         }
@@ -71,11 +98,39 @@ impl LiveKeys {
             .await?
             .into_iter()
             .filter(|key| key.revoked_at.is_none());
+        let before = self.stored.load();
+        let used = |id: &str| {
+            before
+                .get(id)
+                .map(|key| Arc::clone(&key.used))
+                .unwrap_or_default()
+        };
         let map = live
-            .map(|record| (record.id.clone(), Arc::new(LiveKey { record })))
+            .map(|record| (record.id.clone(), LiveKey::new(record.clone(), used(&record.id))))
             .collect();
         self.stored.store(Arc::new(map));
         Ok(())
+    }
+
+    /// The keys that were used since [`LiveKeys::noted`] was told of them.
+    pub(crate) fn used(&self) -> Vec<(KeyId, Timestamp)> {
+        let stored = self.stored.load();
+        let used = stored.values().filter_map(|key| {
+            let last = key.used.last.load(Ordering::Relaxed);
+            let news = last > key.used.noted.load(Ordering::Relaxed);
+            news.then(|| (key.record.id.clone(), Timestamp::saturating_from_micros(last)))
+        });
+        used.collect()
+    }
+
+    /// These uses are written down.
+    pub(crate) fn noted(&self, used: &[(KeyId, Timestamp)]) {
+        let stored = self.stored.load();
+        for (id, at) in used {
+            if let Some(key) = stored.get(id) {
+                key.used.noted.fetch_max(at.as_micros(), Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether a credential has the shape of an API key.
@@ -83,13 +138,15 @@ impl LiveKeys {
         secret::split(credential).is_some()
     }
 
-    /// The key that a text is.
-    pub(crate) fn check(&self, credential: &str) -> Result<Arc<LiveKey>, Problem> {
+    /// The key that a text is. One that has ended is as one that never was.
+    pub(crate) fn check(&self, credential: &str, now: Timestamp) -> Result<Arc<LiveKey>, Problem> {
         if let Some((id, secret)) = secret::split(credential) {
             let stored = self.stored.load();
             if let Some(key) = stored.get(id)
                 && secret::matches(secret, &key.record.secret_hash)
+                && key.record.is_good(now)
             {
+                key.use_at(now);
                 return Ok(Arc::clone(key));
             }
         }

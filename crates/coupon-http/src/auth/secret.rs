@@ -62,14 +62,22 @@ impl ApiKeySecret {
     }
 
     /// What the store keeps of it.
-    pub fn record(&self, name: &str, scopes: Vec<Scope>, created_at: Timestamp) -> KeyRecord {
+    pub fn record(
+        &self,
+        name: &str,
+        scopes: Vec<Scope>,
+        created_at: Timestamp,
+        expires_at: Option<Timestamp>,
+    ) -> KeyRecord {
         KeyRecord {
             id: self.id(),
             name: name.into(),
             scopes,
             secret_hash: hash(hex(&self.secret).as_bytes()),
             created_at,
+            expires_at,
             revoked_at: None,
+            last_used_at: None,
         }
     }
 }
@@ -141,7 +149,7 @@ mod tests {
         let key = ApiKeySecret::generate().unwrap();
         let text = key.expose();
         assert_eq!(ApiKeySecret::parse(&text).unwrap().expose(), text);
-        let record = key.record("n", vec![Scope::Issue], Timestamp::MIN);
+        let record = key.record("n", vec![Scope::Issue], Timestamp::MIN, None);
         let (id, secret) = split(&text).unwrap();
         assert_eq!(id, &*record.id);
         assert!(matches(secret, &record.secret_hash));

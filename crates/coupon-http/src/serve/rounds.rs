@@ -1,7 +1,7 @@
 //! The rounds of one loop: they look at every connection and end what takes too long.
 
 use super::watch::{Phase, Watch};
-use crate::limits::{Limits, ROUND};
+use crate::limits::{LISTENER_PATIENCE, Limits, ROUND};
 use crate::station::Station;
 use slab::Slab;
 use std::net::IpAddr;
@@ -26,6 +26,7 @@ struct Patience {
     body: u32,
     work: u32,
     quiet: u32,
+    attending: u32,
 }
 
 impl Patience {
@@ -40,6 +41,7 @@ impl Patience {
             body: rounds(limits.body_time),
             work: rounds(limits.request_time),
             quiet: rounds(limits.idle_time),
+            attending: rounds(limits.idle_time.max(LISTENER_PATIENCE)),
         }
     }
 }
@@ -95,7 +97,8 @@ impl Rounds {
                     Phase::Head if waited > self.patience.head => watch.close(),
                     Phase::Body if waited > self.patience.body => watch.declare_overdue(),
                     Phase::Work if waited > self.patience.work => watch.declare_overdue(),
-                    Phase::Quiet | Phase::Head | Phase::Body | Phase::Work => {}
+                    Phase::Attending if waited > self.patience.attending => watch.close(),
+                    Phase::Quiet | Phase::Head | Phase::Body | Phase::Work | Phase::Attending => {}
                 }
             }
         }
@@ -104,7 +107,10 @@ impl Rounds {
     /// Quiet connections must make room when it grows short.
     fn quiet_patience(&self) -> u32 {
         let hall = &self.station.hall;
-        let crowded = hall.connections.load(Ordering::Relaxed) > hall.limits.connections / 4 * 3;
+        // Listeners have their own limit, and are not sent away for the sake of others.
+        let listeners = hall.live.listeners();
+        let others = hall.connections.load(Ordering::Relaxed).saturating_sub(listeners);
+        let crowded = others > hall.limits.connections.saturating_sub(listeners) / 4 * 3;
         if crowded {
             self.patience.quiet / 10
         } else {

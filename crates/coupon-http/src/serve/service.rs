@@ -5,8 +5,9 @@ use crate::body::HallBody;
 use crate::error::{self, Problem};
 use crate::issue;
 use crate::language::Language;
+use crate::live::Endless;
 use crate::meter::IssueEnd;
-use crate::request_id::X_REQUEST_ID;
+use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::router;
 use crate::station::Station;
 use crate::trace;
@@ -109,6 +110,7 @@ impl Front {
         let language = Language::preferred(request.headers());
         let method = request.method().clone();
         request.extensions_mut().insert(Arc::clone(&watch));
+        request.extensions_mut().insert(RequestId(request_id.clone()));
         let routed = pin!(AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind());
         let mut response = match within_time(&watch, &method, routed).await {
             Ok(Ok(Ok(response))) => response,
@@ -127,7 +129,11 @@ impl Front {
             Some(problem) => with_headers(error::render(&problem, language), response.headers()),
             None => response.map(HallBody::Routed),
         };
-        Ok(self.hand_out(&watch, request_id, route, response))
+        let mut response = self.hand_out(&watch, request_id, route, response);
+        if response.extensions_mut().remove::<Endless>().is_some() {
+            watch.attendance_began();
+        }
+        Ok(response)
     }
 
     /// What every answer gets on its way out.
@@ -169,7 +175,9 @@ async fn within_time<F: Future>(
         match watch.overdue() {
             None => Poll::Pending,
             Some(Phase::Body) => Poll::Ready(Err(Problem::RequestTimeout)),
-            Some(Phase::Work | Phase::Head | Phase::Quiet) => Poll::Ready(Err(gave_up(method))),
+            Some(Phase::Work | Phase::Head | Phase::Quiet | Phase::Attending) => {
+                Poll::Ready(Err(gave_up(method)))
+            }
         }
     })
     .await

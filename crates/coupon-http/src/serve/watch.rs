@@ -20,6 +20,8 @@ pub(super) enum Phase {
     Body,
     /// A request is being worked on.
     Work,
+    /// A live view is being sent.
+    Attending,
 }
 
 impl Phase {
@@ -28,6 +30,7 @@ impl Phase {
             1 => Self::Head,
             2 => Self::Body,
             3 => Self::Work,
+            4 => Self::Attending,
             _ => Self::Quiet,
         }
     }
@@ -90,6 +93,16 @@ impl Watch {
         self.enter(Phase::Quiet);
     }
 
+    /// The answer goes on until somebody ends it.
+    pub(super) fn attendance_began(&self) {
+        self.enter(Phase::Attending);
+    }
+
+    /// It has ended.
+    pub(crate) fn attendance_ended(&self) {
+        self.enter(Phase::Quiet);
+    }
+
     /// Bytes came in.
     pub(super) fn received(&self) {
         if self.phase() == Phase::Quiet {
@@ -99,7 +112,7 @@ impl Watch {
 
     /// The client took bytes of an answer.
     pub(super) fn sent(&self) {
-        if self.phase() == Phase::Quiet {
+        if matches!(self.phase(), Phase::Quiet | Phase::Attending) {
             self.since
                 .store(self.round.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -122,7 +135,7 @@ impl Watch {
         self.close.load(Ordering::Relaxed)
     }
 
-    pub(super) fn was_told_goodbye(&self) -> bool {
+    pub(crate) fn was_told_goodbye(&self) -> bool {
         self.goodbye.load(Ordering::Relaxed)
     }
 

@@ -1,5 +1,6 @@
 //! What administrators do.
 
+pub(crate) mod audit_log;
 pub(crate) mod coupons;
 pub(crate) mod dead_letters;
 pub(crate) mod issued_coupons;

@@ -133,24 +133,38 @@ impl Client {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Sends a request without a body and reads the head of its answer; the rest comes by [`Client::chunk`].
+    pub(crate) fn begin(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("\r\n");
+        self.write(request.as_bytes());
+        self.answer(true)
+    }
+
     fn chunks(&mut self) -> Vec<u8> {
         let mut whole = Vec::new();
-        loop {
-            let end = loop {
-                if let Some(end) = find(&self.buffer, b"\r\n") {
-                    break end;
-                }
-                assert!(self.fill(), "the body broke off");
-            };
-            let length =
-                usize::from_str_radix(std::str::from_utf8(&self.buffer[..end]).unwrap(), 16).unwrap();
-            self.buffer.drain(..end + 2);
-            whole.extend(self.take(length));
-            self.take(2);
-            if length == 0 {
-                return whole;
-            }
+        while let Some(chunk) = self.chunk() {
+            whole.extend(chunk);
         }
+        whole
+    }
+
+    /// The next piece of a body that comes in pieces; `None` when that has ended as it should.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let end = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n") {
+                break end;
+            }
+            assert!(self.fill(), "the body broke off");
+        };
+        let length = usize::from_str_radix(std::str::from_utf8(&self.buffer[..end]).unwrap(), 16).unwrap();
+        self.buffer.drain(..end + 2);
+        let chunk = self.take(length);
+        self.take(2);
+        (length > 0).then_some(chunk)
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {

@@ -113,8 +113,8 @@ impl House {
             ("till", Scope::Redeem),
         ] {
             let key = ApiKeySecret::generate().unwrap();
-            let record = key.record(name, vec![scope], clock.now());
-            runtime.block_on(store.add_key(&record)).unwrap();
+            let record = key.record(name, vec![scope], clock.now(), None);
+            runtime.block_on(store.add_key(&record, &"house".into())).unwrap();
             texts.push(key.expose());
         }
         let mut settings = settings();
@@ -144,6 +144,7 @@ impl House {
             )),
             dead_letters: DeadLetters::of(vec![("memory", Arc::new(letters.clone()))]),
             keys: Arc::new(store.clone()),
+            audit: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             key_seed: secrecy::SecretBox::new(Box::new([7; 32])),

@@ -29,7 +29,8 @@ fn a_key_is_shown_once_and_kept_as_a_hash() {
     let listed = list.json()["data"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(
         listed,
-        json!({ "id": id, "name": "n", "scopes": ["issue", "redeem"], "createdAt": made["createdAt"], "revokedAt": null })
+        json!({ "id": id, "name": "n", "scopes": ["issue", "redeem"], "createdAt": made["createdAt"],
+                "expiresAt": null, "revokedAt": null, "lastUsedAt": null })
     );
     let stored = futures_util::FutureExt::now_or_never(house.store.keys())
         .unwrap()
@@ -195,4 +196,108 @@ fn keys_that_may_not_be_are_refused() {
             .len(),
         3
     );
+}
+
+#[test]
+fn a_key_is_refused_from_the_instant_at_which_it_ends() {
+    let house = House::open();
+    let body = json!({ "name": "n", "scopes": ["admin", "issue"], "expiresAt": "2026-06-01T00:00:01Z" });
+    let made = house.ask("POST", "/v1/admin/keys", &house.admin, body).json();
+    assert_eq!(made["expiresAt"], "2026-06-01T00:00:01.000000Z");
+    let key = made["key"].as_str().unwrap();
+    let id = house.publish(json!(9));
+    let path = format!("/v1/coupons/{id}/issues");
+    house.clock.shift(999_999);
+    assert_eq!(house.get("/v1/admin/coupons", key).status, 200);
+    assert_eq!(
+        house.ask("POST", &path, key, json!({ "userId": "a" })).status,
+        201
+    );
+    house.clock.shift(1);
+    for answer in [
+        house.get("/v1/admin/coupons", key),
+        house.ask("POST", &path, key, json!({ "userId": "b" })),
+    ] {
+        assert_eq!(answer.refusal(), (401, "invalid-credentials".to_owned()));
+    }
+    let stats = house.get(&format!("/v1/admin/coupons/{id}/stats"), &house.admin);
+    assert_eq!(stats.json()["issued"], 1, "nothing happened");
+    let listed = house.get("/v1/admin/keys", &house.admin).json();
+    let listed = listed["data"].as_array().unwrap().last().unwrap();
+    assert_eq!((&listed["id"], &listed["revokedAt"]), (&made["id"], &Value::Null));
+}
+
+#[test]
+fn a_key_that_would_have_ended_already_is_not_made() {
+    let house = House::open();
+    for (expires, status, code) in [
+        (json!("2026-06-01T00:00:00Z"), 422, "invalid-values"),
+        (json!("2020-01-01T00:00:00Z"), 422, "invalid-values"),
+        (json!("tomorrow"), 400, "wrong-type"),
+        (json!(5), 400, "wrong-type"),
+    ] {
+        let body = json!({ "name": "n", "scopes": ["issue"], "expiresAt": expires });
+        let answer = house.ask("POST", "/v1/admin/keys", &house.admin, body);
+        assert_eq!(answer.refusal(), (status, code.to_owned()), "{expires}");
+    }
+    let forever = json!({ "name": "n", "scopes": ["issue"], "expiresAt": null });
+    assert_eq!(
+        house.ask("POST", "/v1/admin/keys", &house.admin, forever).status,
+        201
+    );
+}
+
+#[test]
+fn the_same_request_for_a_key_with_another_end_is_another_request() {
+    let house = House::open();
+    let ask = |expires: &str| {
+        let body = json!({ "name": "n", "scopes": ["issue"], "expiresAt": expires });
+        house.ask_with(
+            "POST",
+            "/v1/admin/keys",
+            &house.admin,
+            &[("idempotency-key", "k")],
+            body,
+        )
+    };
+    let first = ask("2026-07-01T00:00:00Z");
+    let again = ask("2026-07-01T00:00:00Z");
+    assert_eq!((first.status, first.json()), (again.status, again.json()));
+    assert_eq!(
+        ask("2026-08-01T00:00:00Z").refusal(),
+        (422, "idempotency-key-reused".to_owned())
+    );
+}
+
+#[test]
+fn when_a_key_was_last_used_is_noted_and_shown() {
+    let house = House::open();
+    let last = |name: &str| {
+        let listed = house.get("/v1/admin/keys", &house.admin).json();
+        let listed = listed["data"].as_array().unwrap().clone();
+        listed.iter().find(|key| key["name"] == name).unwrap()["lastUsedAt"].clone()
+    };
+    let id = house.publish(json!(9));
+    assert_eq!(last("shop"), Value::Null);
+    house.clock.shift(5_000_000);
+    assert_eq!(house.issue(id, "a").status, 201);
+    let note = || {
+        futures_util::FutureExt::now_or_never(house.hall.note_used_keys())
+            .unwrap()
+            .unwrap()
+    };
+    note();
+    assert_eq!(last("shop"), "2026-06-01T00:00:05.000000Z");
+    assert_eq!(last("till"), Value::Null);
+    // A wrong secret is no use of the key.
+    house.clock.shift(5_000_000);
+    let wrong = format!("{}0", &house.service[..house.service.len() - 1]);
+    house.ask(
+        "POST",
+        &format!("/v1/coupons/{id}/issues"),
+        &wrong,
+        json!({ "userId": "b" }),
+    );
+    note();
+    assert_eq!(last("shop"), "2026-06-01T00:00:05.000000Z");
 }

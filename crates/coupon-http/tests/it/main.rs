@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod audit_log;
 mod bad_input;
 mod client;
 mod contacts;
@@ -18,11 +19,13 @@ mod issuing;
 mod keys;
 mod languages;
 mod lists;
+mod live;
 mod operations;
 mod rates;
 mod redeeming;
 mod redemption_input;
 mod redemption_record;
+mod search;
 mod shutdown;
 mod slow_clients;
 mod tokens;

@@ -166,3 +166,43 @@ fn wrong_codes_are_counted_and_right_ones_are_not() {
         assert_eq!(answer.status, 422, "services are not limited unless configured");
     }
 }
+
+#[test]
+fn every_wrong_code_gets_one_answer_in_time_and_text() {
+    let house = House::open();
+    let id = house.publish(json!(9));
+    let stored = house.issue(id, "b").json()["code"].clone();
+    house.catch_up();
+    let pending = house.issue(id, "c").json()["code"].clone();
+    let codes = coupon_app::CodeKey::new([9; 16]);
+    let of = |coupon: u32, position: u32| {
+        let coupon = coupon_core::CouponId::new(coupon).unwrap();
+        let position = coupon_core::Position::new(position).unwrap();
+        json!(
+            codes
+                .code(coupon_core::IssuedCouponId { coupon, position })
+                .to_string()
+        )
+    };
+    let mut told = Vec::new();
+    for code in [
+        stored,
+        pending,
+        of(1, 9),
+        of(1, u32::MAX),
+        of(77, 1),
+        json!("0000-0000-0000"),
+    ] {
+        let (body, began) = (json!({ "code": code }), std::time::Instant::now());
+        let answer = house.ask("POST", "/v1/issued-coupons/lookup", &token("a"), body);
+        // Never sooner; how much later is the machine's affair, and the same for all.
+        assert!(began.elapsed() >= Duration::from_millis(25), "{code}");
+        let mut headers = answer.headers.clone();
+        headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+        told.push((answer.status, headers, answer.text()));
+    }
+    assert_eq!(told[0].0, 404);
+    for other in &told {
+        assert_eq!(*other, told[0]);
+    }
+}

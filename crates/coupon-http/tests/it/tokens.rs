@@ -307,3 +307,91 @@ fn an_rsa_key_as_pem_checks_tokens_and_only_of_its_algorithm() {
     );
     assert_eq!(wallet(&house, &confused.unwrap()), invalid());
 }
+
+#[test]
+fn a_token_cannot_bring_the_key_that_it_is_checked_with() {
+    let trusted = Ed::new();
+    let set = json!({ "keys": [trusted.jwk("one")] });
+    let house = House::with(|settings| {
+        settings.tokens.keys = TokenKeys::Jwks {
+            algorithm: TokenAlgorithm::EdDsa,
+            json: set.to_string().into_bytes(),
+        };
+    });
+    let id = house.publish(json!(9));
+    let path = format!("/v1/coupons/{id}/issues");
+    let forger = Ed::new();
+    let own = forger.jwk("one");
+    for head in [
+        json!({ "alg": "EdDSA", "kid": "one" }),
+        json!({ "alg": "EdDSA", "kid": "one", "jwk": own }),
+        json!({ "alg": "EdDSA", "jwk": own }),
+        json!({ "alg": "EdDSA", "kid": "one", "jku": "http://127.0.0.1:1/keys" }),
+        json!({ "alg": "EdDSA", "kid": "one", "x5u": "http://127.0.0.1:1/chain" }),
+        json!({ "alg": "EdDSA", "kid": "one", "x5c": ["AAAA"] }),
+        json!({ "alg": "EdDSA", "kid": "../one" }),
+    ] {
+        let claims = json!({ "sub": "a", "exp": NOW_S + 60 });
+        let signed = format!(
+            "{}.{}",
+            base64url(head.to_string().as_bytes()),
+            base64url(claims.to_string().as_bytes())
+        );
+        let signature = base64url(forger.0.sign(signed.as_bytes()).as_ref());
+        let answer = house.ask("POST", &path, &format!("{signed}.{signature}"), json!({}));
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid-credentials".to_owned()),
+            "{head}"
+        );
+    }
+    let good = trusted.token(Some("one"));
+    assert_eq!(house.ask("POST", &path, &good, json!({})).status, 201);
+    let stats = house.get(&format!("/v1/admin/coupons/{id}/stats"), &house.admin);
+    assert_eq!(stats.json()["issued"], 1, "only to the token that is good");
+}
+
+#[test]
+fn forged_and_replayed_tokens_never_get_a_coupon() {
+    let house = House::open();
+    let id = house.publish(json!(9));
+    let path = format!("/v1/coupons/{id}/issues");
+    let good = token("a");
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (head, _) = signed.split_once('.').unwrap();
+    let of_another = base64url(json!({ "sub": "b", "exp": NOW_S + 3_600 }).to_string().as_bytes());
+    let none = base64url(json!({ "alg": "none" }).to_string().as_bytes());
+    let flipped = if signature.starts_with('A') { "B" } else { "A" };
+    for forged in [
+        format!("{head}.{of_another}.{signature}"),
+        format!("{none}.{of_another}."),
+        format!("{signed}."),
+        signed.to_owned(),
+        format!("{signed}.{flipped}{}", &signature[1..]),
+        format!("{good}.{signature}"),
+    ] {
+        let answer = house.ask("POST", &path, &forged, json!({}));
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid-credentials".to_owned()),
+            "{forged}"
+        );
+    }
+    // Whoever has copied a token gets what its user has, and nothing for anybody else.
+    assert_eq!(house.ask("POST", &path, &good, json!({})).status, 201);
+    for _ in 0..3 {
+        let again = house.ask("POST", &path, &good, json!({}));
+        assert_eq!(again.refusal(), (409, "already-issued".to_owned()));
+        let other = house.ask("POST", &path, &good, json!({ "userId": "b" }));
+        assert_eq!(other.refusal().0, 400);
+    }
+    // A token that was remembered as good ends with its time.
+    let second = house.publish(json!(9));
+    house.clock.shift(3_700_000_000);
+    let late = house.ask("POST", &format!("/v1/coupons/{second}/issues"), &good, json!({}));
+    assert_eq!(late.refusal(), (401, "token-expired".to_owned()));
+    for (coupon, issued) in [(id, 1), (second, 0)] {
+        let stats = house.get(&format!("/v1/admin/coupons/{coupon}/stats"), &house.admin);
+        assert_eq!(stats.json()["issued"], issued);
+    }
+}

@@ -1,12 +1,15 @@
 //! `firstcome coupon`: coupons on a running server, over HTTP like any other client.
 
+mod clone;
 mod create;
 
 use crate::cli::Shared;
-use crate::client::{AdminOptions, converse};
+use crate::client::{AdminOptions, converse, with_query};
 use crate::commands::cells::cell;
 use crate::table::{Table, listing};
-use crate::terminal;
+use crate::times::Moment;
+use crate::{clock, terminal};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use coupon_core::CouponId;
 use reqwest::Method;
@@ -19,9 +22,15 @@ const PATH: &str = "/v1/admin/coupons";
 pub(crate) enum Command {
     /// Publishes a coupon
     Create(Box<create::Options>),
+    /// Publishes a coupon with the terms of another
+    Clone(Box<clone::Options>),
     /// Lists coupons
-    #[command(after_help = "Examples:\n  firstcome coupon list\n  firstcome coupon list --limit 5 --json")]
-    List(List),
+    #[command(after_help = "\
+Examples:
+  firstcome coupon list
+  firstcome coupon list --limit 5 --json
+  firstcome coupon list --state open --label campaign=spring --name opening --closes-before +1d")]
+    List(Box<List>),
     /// Shows one coupon with its counts
     #[command(
         after_help = "Examples:\n  firstcome coupon show 1\n  firstcome coupon show 1 --json | jq .stats.issued"
@@ -40,6 +49,34 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only those with this in their name
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Only those in this state: scheduled, open, paused, soldOut or closed
+    #[arg(long)]
+    state: Option<String>,
+
+    /// Only those with this label, KEY or KEY=VALUE; may be repeated, and then all must be there
+    #[arg(long = "label", value_name = "KEY[=VALUE]")]
+    labels: Vec<String>,
+
+    /// Only those that open at this time or later
+    #[arg(long, value_name = "TIME")]
+    opens_from: Option<Moment>,
+
+    /// Only those that open before this time
+    #[arg(long, value_name = "TIME")]
+    opens_before: Option<Moment>,
+
+    /// Only those that end at this time or later
+    #[arg(long, value_name = "TIME")]
+    closes_from: Option<Moment>,
+
+    /// Only those that end before this time
+    #[arg(long, value_name = "TIME")]
+    closes_before: Option<Moment>,
+
     /// At most so many; all when absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -60,6 +97,7 @@ pub(crate) struct One {
 pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(options) => create::run(shared, &options)?,
+        Command::Clone(options) => clone::run(shared, &options)?,
         Command::List(options) => list(shared, &options)?,
         Command::Show(options) => show(shared, &options)?,
         Command::Pause(options) => steer(shared, &options, "pause")?,
@@ -72,12 +110,12 @@ pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode>
 fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     let client = options.admin.client(shared)?;
     let most = options.limit.and_then(|limit| usize::try_from(limit).ok());
-    let coupons = converse(client.all(PATH, most))?;
+    let coupons = converse(client.all(&options.path(clock::now())?, most))?;
     if shared.json {
         return Ok(terminal::say_json(&Value::Array(coupons))?);
     }
     if coupons.is_empty() {
-        terminal::say_line("no coupons yet; make one with `firstcome coupon create --help`")?;
+        terminal::say_line("no coupons; make one with `firstcome coupon create --help`")?;
         return Ok(());
     }
     let mut table = Table::new(
@@ -91,6 +129,28 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
         table.row(vec![id, name, state, issued, quantity, opens, closes]);
     }
     Ok(terminal::say(&table.text())?)
+}
+
+impl List {
+    /// The list's path with what it is searched by.
+    fn path(&self, now: jiff::Timestamp) -> anyhow::Result<String> {
+        let moment = |given: &Option<Moment>, flag: &'static str| {
+            let instant = given.as_ref().map(|moment| moment.from(now).context(flag));
+            instant
+                .transpose()
+                .map(|instant| instant.map(|it| it.to_string()))
+        };
+        let labels = self.labels.iter().map(|label| ("label", Some(label.clone())));
+        let rest = [
+            ("name", self.name.clone()),
+            ("state", self.state.clone()),
+            ("opensFrom", moment(&self.opens_from, "--opens-from")?),
+            ("opensUntil", moment(&self.opens_before, "--opens-before")?),
+            ("closesFrom", moment(&self.closes_from, "--closes-from")?),
+            ("closesUntil", moment(&self.closes_before, "--closes-before")?),
+        ];
+        Ok(with_query(PATH, labels.chain(rest)))
+    }
 }
 
 fn show(shared: &Shared, options: &One) -> anyhow::Result<()> {

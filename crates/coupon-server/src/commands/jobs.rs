@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::table::Table;
 use crate::times::Moment;
-use crate::wiring::{jobs, store_options};
+use crate::wiring::{Channels, codes_of, jobs, store_options};
 use crate::{telemetry, terminal};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
@@ -80,6 +80,12 @@ fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
     Ok(Arc::new(store))
 }
 
+/// By which notifications are told.
+fn channels(settings: &Settings, store: &Arc<SqliteStore>) -> anyhow::Result<Channels> {
+    let codes = converse(codes_of(store))?;
+    Channels::open(settings, Arc::clone(store) as _, Arc::clone(store) as _, &codes)
+}
+
 fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Result<()> {
     let at = options
         .at
@@ -88,7 +94,9 @@ fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Resul
         .transpose()
         .context("--at is beyond the calendar")?
         .map(|at| Timestamp::saturating_from_micros(at.as_microsecond()));
-    let jobs = jobs(settings, &store(settings)?)?;
+    let store = store(settings)?;
+    let channels = channels(settings, &store)?;
+    let jobs = jobs(settings, &store, &channels)?;
     // Nobody rings: a signal ends the process, and what was written stays.
     let (_bell, told) = stop();
     let name = options.job.name();

@@ -4,7 +4,9 @@ use crate::cli::Shared;
 use crate::client::{AdminOptions, converse, escaped};
 use crate::commands::cells::cell;
 use crate::table::{Table, listing};
-use crate::terminal;
+use crate::times::Moment;
+use crate::{clock, terminal};
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   firstcome key create --name shop --scope issue --scope redeem
-  firstcome key create --name 'Kim, marketing' --scope admin
+  firstcome key create --name 'Kim, marketing' --scope admin --expires +90d
   KEY=$(firstcome key create --name shop --scope issue --json | jq -r .key)")]
     Create(Create),
     /// Lists every key without its secret, revoked ones too
@@ -40,6 +42,10 @@ pub(crate) struct Create {
     /// What it may do: issue for any user, redeem for any user, or everything; may be repeated
     #[arg(long = "scope", value_enum, required = true)]
     scopes: Vec<Scope>,
+
+    /// When it ends by itself; never when absent
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Moment>,
 
     #[command(flatten)]
     admin: AdminOptions,
@@ -92,7 +98,9 @@ pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode>
 fn create(shared: &Shared, options: &Create) -> anyhow::Result<()> {
     let client = options.admin.client(shared)?;
     let scopes: Vec<&str> = options.scopes.iter().map(|scope| scope.name()).collect();
-    let wanted = json!({ "name": options.name, "scopes": scopes });
+    let expires = options.expires.as_ref();
+    let expires = expires.map(|moment| moment.from(clock::now()).context("--expires"));
+    let wanted = json!({ "name": options.name, "scopes": scopes, "expiresAt": expires.transpose()? });
     let made = converse(client.must(Method::POST, PATH, Some(&wanted)))?;
     if shared.json {
         return Ok(terminal::say_json(&made)?);
@@ -101,6 +109,7 @@ fn create(shared: &Shared, options: &Create) -> anyhow::Result<()> {
         ("id", cell(&made, "id")),
         ("name", cell(&made, "name")),
         ("scopes", cell(&made, "scopes")),
+        ("expires", cell(&made, "expiresAt")),
         ("key", cell(&made, "key")),
     ]))?;
     terminal::say_line("Keep the key now: it is not shown again. Send it as `Authorization: Bearer KEY`.")?;
@@ -113,9 +122,20 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     if shared.json {
         return Ok(terminal::say_json(&Value::Array(keys))?);
     }
-    let mut table = Table::new(&["ID", "NAME", "SCOPES", "CREATED", "REVOKED"], 1);
+    let mut table = Table::new(
+        &["ID", "NAME", "SCOPES", "CREATED", "USED", "EXPIRES", "REVOKED"],
+        1,
+    );
     for key in &keys {
-        let names = ["id", "name", "scopes", "createdAt", "revokedAt"];
+        let names = [
+            "id",
+            "name",
+            "scopes",
+            "createdAt",
+            "lastUsedAt",
+            "expiresAt",
+            "revokedAt",
+        ];
         table.row(names.iter().map(|name| cell(key, name)).collect());
     }
     Ok(terminal::say(&table.text())?)

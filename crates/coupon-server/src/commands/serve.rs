@@ -84,7 +84,7 @@ async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
         house,
         reopening,
     } = Together::open(settings).await?;
-    let hall = Hall::new(house.hall_parts(settings)?).await?;
+    let hall = Hall::new(house.hall_parts(settings, &house.channels(settings)?)?).await?;
     watch_kafka(settings, &engines, hall.remarks())?;
     let ear = Ear::open()?;
     let refreshing = Arc::clone(&hall);
@@ -118,11 +118,12 @@ async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
     let house = &embedded.house;
     banner::say_new_key(&house.keys, &settings.data_dir)?;
     tracing::info!(%recovery, "recovered");
-    let hall = Hall::new(house.hall_parts(settings)?).await?;
+    let channels = house.channels(settings)?;
+    let hall = Hall::new(house.hall_parts(settings, &channels)?).await?;
     let ear = Ear::open()?;
     let watch = StoreWatch::new(hall.store_lag(), Arc::clone(&embedded.outbox), recovery.applied);
     let follower = embedded.follow(Arc::new(watch), ear.teller())?;
-    let jobs = Arc::new(embedded.jobs(settings)?);
+    let jobs = Arc::new(embedded.jobs(settings, &channels)?);
     let counted = Arc::clone(&jobs);
     hall.also_tell(Box::new(move || counted.books().text()));
     let job_thread = settings

@@ -14,6 +14,9 @@ pub(crate) struct HttpSettings {
     /// Most connections at once. Too high, and a flood takes the memory (about 12 KiB each when busy) and the file
     /// descriptors; too low, and clients are turned away that could be served.
     pub(crate) max_connections: u64,
+    /// Of these, live views at once, but never more than five eighths of all, so that whoever watches keeps nobody from
+    /// being issued. Too low turns watchers away, who ask again and again.
+    pub(crate) max_listeners: u64,
     /// From the first byte of a request to the end of its head. Too high lets slow clients hold connections; too low
     /// cuts off phones on a bad line.
     pub(crate) head_timeout_ms: u64,
@@ -35,6 +38,7 @@ impl Default for HttpSettings {
         Self {
             loops: 0,
             max_connections: 16_384,
+            max_listeners: 10_000,
             head_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
             request_timeout_ms: 30_000,
@@ -54,6 +58,7 @@ impl HttpSettings {
     pub(super) fn check(&self, findings: &mut Findings) {
         findings.expect_range(self.loops, (0, 1_024), "http.loops");
         findings.expect_range(self.max_connections, (1, 10_000_000), "http.max_connections");
+        findings.expect_range(self.max_listeners, (0, 10_000_000), "http.max_listeners");
         let an_hour = (1, 3_600_000);
         findings.expect_range(self.head_timeout_ms, an_hour, "http.head_timeout_ms");
         findings.expect_range(self.body_timeout_ms, an_hour, "http.body_timeout_ms");

@@ -91,7 +91,7 @@ pub(crate) struct NotificationSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Keep {
-    /// When there is a channel to tell them by.
+    /// When there is anybody to tell: a mail server, or a webhook.
     #[default]
     Auto,
     /// Always: they wait for a channel.
@@ -110,10 +110,10 @@ impl Default for NotificationSettings {
 }
 
 impl NotificationSettings {
-    /// Which kinds the store writes, where there are channels or not.
-    pub(crate) fn kinds(&self, channels: bool) -> NotificationKinds {
+    /// Which kinds the store writes, where there is anybody to tell or not.
+    pub(crate) fn kinds(&self, anybody: bool) -> NotificationKinds {
         match self.keep {
-            Keep::Auto if channels => NotificationKinds::ALL,
+            Keep::Auto if anybody => NotificationKinds::ALL,
             Keep::Always => NotificationKinds::ALL,
             Keep::Auto | Keep::Never => NotificationKinds::NONE,
         }

@@ -1,7 +1,7 @@
 //! One server alone: the journal decides, SQLite keeps the record, both in a data directory.
 
-use super::House;
-use super::jobs::{channels, jobs};
+use super::jobs::jobs;
+use super::{Channels, House};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::data_dir::DataDir;
@@ -62,12 +62,14 @@ impl Embedded {
             key_store: Arc::clone(&store) as _,
             webhooks: Arc::clone(&store) as _,
             contacts: Arc::clone(&store) as _,
+            audit: Arc::clone(&store) as _,
             codes,
             ledgers,
             redeemer: Arc::new(redeemer),
             reconciliation: Arc::new(reconciliation),
             // Nothing travels: the store follows the journal, and what contradicts it is in quarantine.
             dead_letters: DeadLetters::default(),
+            deliveries: Some(Arc::clone(&store) as _),
             strategies: vec![Strategy::Journal],
             acks: vec![AckLevel::Ledger],
             keys,
@@ -77,8 +79,8 @@ impl Embedded {
     }
 
     /// The jobs over the store.
-    pub(crate) fn jobs(&self, settings: &Settings) -> anyhow::Result<Jobs> {
-        jobs(settings, &self.store)
+    pub(crate) fn jobs(&self, settings: &Settings, channels: &Channels) -> anyhow::Result<Jobs> {
+        jobs(settings, &self.store, channels)
     }
 
     /// Starts to carry the ledger's records to the store.
@@ -106,11 +108,16 @@ pub(crate) async fn open_ledger(
     clock: Arc<dyn Clock>,
     board: Arc<Board>,
 ) -> anyhow::Result<(JournalLedger, Recovery, CodeKey)> {
-    let mut fresh = [0u8; 16];
-    getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
-    let codes = CodeKey::new(store.code_key(fresh).await?);
+    let codes = codes_of(store).await?;
     let (ledger, recovery) = JournalLedger::open(disk, options, store, clock, board).await?;
     Ok((ledger, recovery, codes))
+}
+
+/// The key of the codes, which is made when it is first asked for.
+pub(crate) async fn codes_of(store: &SqliteStore) -> anyhow::Result<CodeKey> {
+    let mut fresh = [0u8; 16];
+    getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
+    Ok(CodeKey::new(store.code_key(fresh).await?))
 }
 
 /// How the store is opened.
@@ -122,7 +129,8 @@ pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
         writer_cache_kib: store.writer_cache_kib,
         reader_cache_kib: store.reader_cache_kib,
         fold_rows: count(store.fold_rows),
-        notifications: settings.notifications.kinds(!channels(settings).is_empty()),
+        notifications: settings.notifications.kinds(settings.mail.is_set()),
+        for_webhooks: settings.notifications.kinds(true),
         ..SqliteOptions::default()
     }
 }

@@ -1,10 +1,11 @@
 //! The jobs: what they work with, and a thread of their own for them.
 
+use super::Channels;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
-use coupon_app::{Calendar, Channel, JobBook, NotificationOutbox};
+use coupon_app::{Calendar, JobBook, NotificationOutbox};
 use coupon_core::Span;
 use coupon_worker::{JobParts, JobSettings, Jobs, run_jobs, stop};
 use std::sync::Arc;
@@ -12,13 +13,8 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
 
-/// By which notifications are told, as the settings say.
-pub(crate) fn channels(_settings: &Settings) -> Vec<Arc<dyn Channel>> {
-    Vec::new()
-}
-
 /// The jobs over a store.
-pub(crate) fn jobs<S>(settings: &Settings, store: &Arc<S>) -> anyhow::Result<Jobs>
+pub(crate) fn jobs<S>(settings: &Settings, store: &Arc<S>, channels: &Channels) -> anyhow::Result<Jobs>
 where
     S: Calendar + NotificationOutbox + JobBook,
 {
@@ -27,7 +23,7 @@ where
         calendar: Arc::clone(store) as _,
         outbox: Arc::clone(store) as _,
         book: Arc::clone(store) as _,
-        channels: channels(settings),
+        channels: channels.all(),
         clock: Arc::new(SystemClock),
         owner: owner()?,
         settings: JobSettings {

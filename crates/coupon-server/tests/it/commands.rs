@@ -240,3 +240,99 @@ fn a_rehearsal_on_a_server_of_its_own_passes_even_if_that_is_killed() {
     assert!(why.contains("is not empty"), "{why}");
     assert_eq!(output.status.code(), Some(2), "never on top of what is there");
 }
+
+#[test]
+fn coupons_are_copied_and_found_and_the_audit_log_tells_who_did_what() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let at = ["--server", &server.url];
+    let with = |arguments: &[&str]| scratch.must(&[arguments, &at].concat());
+    with(&[
+        "coupon",
+        "create",
+        "--name",
+        "First",
+        "--quantity",
+        "2",
+        "--closes",
+        "+1h",
+        "--valid-for",
+        "P30D",
+        "--label",
+        "campaign=spring",
+    ]);
+    let copied = with(&[
+        "coupon",
+        "clone",
+        "1",
+        "--name",
+        "Second",
+        "--opens",
+        "+10m",
+        "--quantity",
+        "5",
+        "--json",
+    ]);
+    let copied: Value = serde_json::from_str(&copied).unwrap();
+    assert_eq!(
+        (
+            &copied["id"],
+            &copied["state"],
+            &copied["quantity"],
+            &copied["labels"]["campaign"]
+        ),
+        (&json!(2), &json!("scheduled"), &json!(5), &json!("spring"))
+    );
+    let why = scratch.refused(&[&["coupon", "clone", "1", "--closes", "now"][..], &at].concat());
+    assert!(why.contains("closesAt"), "{why}");
+    let listed = |arguments: &[&str]| {
+        let listed = with(&[&["coupon", "list", "--json"][..], arguments].concat());
+        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+        listed
+            .iter()
+            .map(|coupon| coupon["id"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["--label", "campaign=spring"]), [1, 2]);
+    assert_eq!(listed(&["--state", "open", "--name", "irs"]), [1]);
+    assert_eq!(listed(&["--opens-from", "+1m", "--closes-before", "+2h"]), [2]);
+
+    let made = with(&[
+        "key",
+        "create",
+        "--name",
+        "shop",
+        "--scope",
+        "issue",
+        "--expires",
+        "+90d",
+        "--json",
+    ]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert!(made["expiresAt"].is_string(), "{made}");
+    with(&["key", "revoke", made["id"].as_str().unwrap()]);
+    // The store follows the journal by itself, a moment later.
+    let entries = loop {
+        let entries = with(&["audit-log", "list", "--actor", "first-admin", "--json"]);
+        let entries: Vec<Value> = serde_json::from_str(&entries).unwrap();
+        if entries.len() == 4 {
+            break entries;
+        }
+        assert!(entries.len() < 4, "{entries:?}");
+    };
+    let actions: std::collections::BTreeSet<&str> = entries
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actions,
+        ["coupon.cloned", "coupon.created", "key.created", "key.revoked"].into()
+    );
+    let shown = with(&["audit-log", "list", "--coupon", "2"]);
+    assert!(
+        shown.contains("coupon.cloned") && !shown.contains("coupon.created"),
+        "{shown}"
+    );
+    let why = scratch.refused(&[&["audit-log", "list", "--action", "coupon.eaten"][..], &at].concat());
+    assert!(why.contains("action"), "{why}");
+}

@@ -103,7 +103,7 @@ fn a_delivery_says_exactly_what_was_decided() {
             panic!("{records:?}")
         };
         assert_eq!(
-            (&*created.actor, created.token, created.issued),
+            (&*created.actor.key, created.token, created.issued),
             ("the night shift", token(7, 8), 0)
         );
         assert_eq!(created.coupon.created_at, created.coupon.revised_at);

@@ -2,7 +2,9 @@
 
 use super::offers::{Key, Revisions, missing};
 use crate::error::Failure;
-use coupon_app::{CommandToken, RedemptionAction, RedemptionOutcome, RedemptionRequest, limits};
+use coupon_app::{
+    AuditedUse, CommandToken, Origin, RedemptionAction, RedemptionOutcome, RedemptionRequest, limits,
+};
 use coupon_core::{
     Decision, HistoryEntry, IssuedCoupon, IssuedCouponId, Offer, OrderId, RedemptionRefusal, Step, Timestamp,
     Trail, decide_cancellation, decide_redemption, decide_revocation, may_use,
@@ -30,6 +32,16 @@ impl Stand {
             taken: Vec::new(),
         }
     }
+}
+
+/// A step for the audit log.
+#[derive(Debug)]
+pub(super) struct Logged {
+    pub(super) origin: Origin,
+    pub(super) id: IssuedCouponId,
+    pub(super) entry: HistoryEntry,
+    pub(super) before: AuditedUse,
+    pub(super) after: AuditedUse,
 }
 
 /// An idempotency key and the step that it was used for.
@@ -64,6 +76,8 @@ pub(super) struct Notes {
     pub(super) outlived: HashSet<[u8; 16]>,
     /// The keys of this batch's steps.
     pub(super) kept: Vec<CommandToken>,
+    /// The steps of this batch that administrators took.
+    pub(super) logged: Vec<Logged>,
     pub(super) revisions: Revisions,
     pub(super) offers: BTreeMap<Key, Offer>,
     /// Orders whose use was given back before.
@@ -129,7 +143,17 @@ impl Notes {
     ) -> Result<RedemptionOutcome, Failure> {
         let stand = self.stands.get_mut(&request.id);
         let stand = stand.ok_or(Failure::Overtaken("an issued coupon"))?;
+        let before = AuditedUse::from(&stand.issued);
         stand.issued.take_step(&entry);
+        if let Some(origin) = request.administrator() {
+            self.logged.push(Logged {
+                origin,
+                id: request.id,
+                entry: entry.clone(),
+                before,
+                after: AuditedUse::from(&stand.issued),
+            });
+        }
         stand.trail = stand.trail.after(&entry);
         let (number, decided_at) = (entry.number, entry.at);
         stand.taken.push(entry);

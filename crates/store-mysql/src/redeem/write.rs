@@ -2,6 +2,7 @@
 
 use super::notes::{Notes, Stand};
 use super::statements::Statements;
+use crate::audit;
 use crate::error::Failure;
 use crate::history;
 use crate::limits;
@@ -54,6 +55,19 @@ pub(super) async fn write(session: &mut Session, notes: &Notes) -> Result<(), Fa
         }
     }
     put_tokens(session, notes, &mut statements).await?;
+    for some in notes.logged.chunks(limits::MAX_STEP_ROWS) {
+        let script = statements.next(session, ANYTHING).await?;
+        for (index, logged) in some.iter().enumerate() {
+            audit::step(
+                script,
+                index == 0,
+                &logged.origin,
+                logged.id,
+                &logged.entry,
+                (&logged.before, &logged.after),
+            )?;
+        }
+    }
     // The sums last: their rows are what batches of one coupon wait for, whoever sends them.
     for (coupon, sums) in &Sums::of(&changed) {
         let must = Must {

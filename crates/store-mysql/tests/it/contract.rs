@@ -149,7 +149,8 @@ fn books(store: MysqlStore, numbers: &Arc<Numbers>) -> Books {
     Books {
         records: Arc::new(ByDelivery::new(store.clone(), Arc::clone(numbers))),
         coupons: Arc::new(store.clone()),
-        keys: Arc::new(store),
+        keys: Arc::new(store.clone()),
+        audit: Arc::new(store),
     }
 }
 

@@ -36,6 +36,7 @@ fn request(coupon: CouponId, position: u32, action: RedemptionAction) -> Redempt
         action,
         actor: Actor::Key("till".into()),
         token: None,
+        audit: None,
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "webhooks",
         "contacts",
         "ledger_servers",
+        "audit_log",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }

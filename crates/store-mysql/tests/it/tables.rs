@@ -3,6 +3,8 @@
 use super::rig::{self, RUNTIME, batch, create, had, ledger, on_both, run};
 use coupon_app::contract::ledger::ask;
 use coupon_app::contract::user;
+use coupon_app::{AuditAction, AuditFilter, AuditLog, CommandRequest, Origin, Request};
+use coupon_core::Command;
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine};
 use store_mysql::{LedgerOptions, MysqlStore, OpenError, StoreOptions};
 
@@ -106,6 +108,50 @@ fn questions_use_an_index_even_when_statistics_are_old(engine: SqlEngine) {
     });
 }
 
+fn a_command_is_in_the_audit_log_when_it_is_answered(engine: SqlEngine) {
+    let database = had!(rig::database(engine));
+    run(async {
+        let ledger = ledger(database.url(), LedgerOptions::default()).await;
+        let coupon = create(&ledger, 0).await;
+        let ask = |request: &str, command: Command| {
+            Request::Command(Box::new(CommandRequest {
+                coupon: Some(coupon),
+                if_match: None,
+                actor: Origin::of_request("key-7".into(), request).of_command(&command, None),
+                command,
+                token: None,
+            }))
+        };
+        // The second changes nothing, and the last is refused.
+        for (request, command) in [
+            ("r-1", Command::Pause),
+            ("r-2", Command::Pause),
+            ("r-3", Command::Close),
+            ("r-4", Command::Resume),
+        ] {
+            batch(&ledger, vec![ask(request, command)]).await;
+        }
+        let store = rig::store(database.url()).await;
+        let filter = AuditFilter {
+            actor: Some("key-7".into()),
+            limit: 9,
+            ..AuditFilter::default()
+        };
+        let log = store.audit_log(&filter).await.unwrap();
+        let told: Vec<_> = log
+            .iter()
+            .map(|entry| (entry.action, entry.request.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (AuditAction::CouponClosed, Some("r-3")),
+                (AuditAction::CouponPaused, Some("r-1"))
+            ]
+        );
+    });
+}
+
 /// Rows that the server reads to answer a question.
 fn counted(database: &SqlDatabase, question: &str) -> i64 {
     let url = database.url().to_owned();
@@ -146,4 +192,5 @@ on_both! {
     tables_of_another_version_are_left_alone
     whatever_else_goes_wrong_a_user_and_a_position_are_unique
     questions_use_an_index_even_when_statistics_are_old
+    a_command_is_in_the_audit_log_when_it_is_answered
 }

@@ -25,9 +25,11 @@ fn filled(scene: &Scene, rows: u32) -> SqliteStore {
         scopes: vec![Scope::Issue],
         secret_hash: [0xab; 32],
         created_at: crate::scene::at(1),
+        expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
-    wait(store.add_key(&key)).unwrap();
+    wait(store.add_key(&key, &"first".into())).unwrap();
     store
 }
 
@@ -175,6 +177,7 @@ fn the_seal_sees_what_no_other_check_can() {
         "UPDATE meta SET applied_seq = 7",
         "UPDATE coupon_revisions SET actor = 'another'",
         "DELETE FROM command_tokens",
+        "UPDATE audit_log SET actor = 'another'",
     ] {
         let changed = scene.file("changed.db");
         std::fs::copy(&copy, &changed).unwrap();

@@ -31,7 +31,8 @@ impl SqliteHarness {
             books: Books {
                 records: Arc::<SqliteStore>::clone(&store),
                 coupons: Arc::<SqliteStore>::clone(&store),
-                keys: store,
+                keys: Arc::<SqliteStore>::clone(&store),
+                audit: store,
             },
         }
     }
@@ -58,6 +59,7 @@ impl SqliteHarness {
                     records: Arc::<SqliteStore>::clone(&store),
                     coupons: Arc::<SqliteStore>::clone(&store),
                     keys: Arc::<SqliteStore>::clone(&store),
+                    audit: Arc::<SqliteStore>::clone(&store),
                 },
             },
             outbox: Arc::<SqliteStore>::clone(&store),

@@ -113,10 +113,12 @@ fn a_key_that_exists_is_refused_by_name_and_the_store_stays_healthy() {
         scopes: vec![Scope::Issue, Scope::Admin],
         secret_hash: [3; 32],
         created_at: crate::scene::at(1),
+        expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
-    wait(store.add_key(&key)).unwrap();
-    let error = wait(store.add_key(&key)).unwrap_err();
+    wait(store.add_key(&key, &"first".into())).unwrap();
+    let error = wait(store.add_key(&key, &"first".into())).unwrap_err();
     assert!(!error.retriable && error.to_string().contains("k-1"), "{error}");
     wait(coupon_app::CouponStore::health(&store)).unwrap();
     assert_eq!(wait(store.keys()).unwrap(), [key]);

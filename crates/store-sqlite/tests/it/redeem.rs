@@ -28,6 +28,7 @@ fn request(position: u32, action: RedemptionAction) -> RedemptionRequest {
         user: None,
         action,
         actor: Actor::Key("till".into()),
+        audit: None,
         token: None,
     }
 }

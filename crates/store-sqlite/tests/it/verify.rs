@@ -103,7 +103,8 @@ fn times_that_run_back_are_named() {
 
 #[test]
 fn a_missing_and_a_lying_revision_are_named() {
-    let missing = said("DELETE FROM coupon_revisions WHERE coupon_id = 2");
+    let missing =
+        said("DELETE FROM audit_log WHERE coupon_id = 2; DELETE FROM coupon_revisions WHERE coupon_id = 2");
     assert!(missing.contains("coupon 2: revision 1 is missing"), "{missing}");
     let lying = said("UPDATE coupons SET quantity = 31 WHERE id = 1");
     assert!(
@@ -119,7 +120,9 @@ fn a_missing_and_a_lying_revision_are_named() {
 
 #[test]
 fn rows_of_no_coupon_are_named() {
-    let said = said("DELETE FROM coupons WHERE id = 1; DELETE FROM coupon_revisions WHERE coupon_id = 1");
+    let said = said(
+        "DELETE FROM audit_log; DELETE FROM coupons WHERE id = 1; DELETE FROM coupon_revisions WHERE coupon_id = 1",
+    );
     assert!(
         said.contains("issued coupons of coupon 1, which is not there"),
         "{said}"

@@ -1,15 +1,25 @@
 //! The outbox: every record exactly once, in order, and kept until it is released.
 
 use super::{Carried, Exam, LedgerHarness, ask, order};
-use crate::contract::{key, terms, token, user};
-use crate::{CommandRequest, Entry, IssuedRecord, Record, Request, RevisedRecord};
+use crate::contract::{coupon_id, key, terms, token, user};
+use crate::{AuditAction, CommandRequest, Entry, IssuedRecord, Origin, Record, Request, RevisedRecord};
 use coupon_core::{Command, Outcome};
+
+/// Everything that an origin can say. A ledger hands it on as it came.
+fn night_shift() -> Origin {
+    Origin {
+        key: "the night shift".into(),
+        request: Some("r-1".into()),
+        action: Some(AuditAction::CouponPaused),
+        cloned_from: Some(coupon_id(9)),
+    }
+}
 
 pub fn every_record_is_handed_out_once_in_the_order_of_decision(harness: &mut dyn LedgerHarness) {
     Exam::sit(harness, async |exam| {
         let coupon = exam.create(terms(0)).await;
         let command = CommandRequest {
-            actor: "the night shift".into(),
+            actor: night_shift(),
             token: token(7, 8),
             ..order(Some(coupon), Command::Pause)
         };
@@ -34,7 +44,7 @@ pub fn every_record_is_handed_out_once_in_the_order_of_decision(harness: &mut dy
         let revised = Record::Revised(Box::new(RevisedRecord {
             coupon: paused.as_ref().clone(),
             issued: count,
-            actor: "the night shift".into(),
+            actor: night_shift(),
             token: token(7, 8),
         }));
         let second = Entry {

@@ -238,6 +238,7 @@ fn request(position: u32, action: RedemptionAction) -> RedemptionRequest {
         action,
         actor: Actor::Key("till".into()),
         token: None,
+        audit: None,
     }
 }
 

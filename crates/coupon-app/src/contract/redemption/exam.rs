@@ -193,6 +193,7 @@ fn request(position: u32, action: RedemptionAction) -> RedemptionRequest {
         user: None,
         action,
         actor: Actor::Key("till".into()),
+        audit: None,
         token: None,
     }
 }

@@ -4,7 +4,7 @@ use super::exam::{coupon, entry, issue, issue_for, revised, revised_under};
 use super::{Loaded, StoreExam, StoreHarness};
 use crate::contract::{START, at, coupon_id, key, terms, token, user};
 use crate::limits::COMMAND_TOKEN_LIFE_US;
-use crate::{Applied, Record, RevisedRecord};
+use crate::{Applied, Origin, Record, RevisedRecord};
 use coupon_core::{AckLevel, Coupon, Discount, Strategy, Terms, Timestamp, UserId, Validity, Window};
 use std::collections::BTreeMap;
 
@@ -263,10 +263,12 @@ pub fn tokens_are_loaded_oldest_first_as_their_command_left_the_coupon(harness: 
         let mut expected = Vec::new();
         let mut records = Vec::new();
         for ((coupon, token), issued) in commands.into_iter().zip([0, 7, 8]) {
+            let mut actor = Origin::from(format!("key-{issued}"));
+            actor.action = Some(actor.action_on(&coupon));
             let record = RevisedRecord {
                 coupon,
                 issued,
-                actor: format!("key-{issued}").into(),
+                actor,
                 token,
             };
             if let Some(token) = token {

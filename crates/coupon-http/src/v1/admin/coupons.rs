@@ -1,17 +1,22 @@
 //! Coupons as administrators see and change them.
 
 pub(crate) mod change;
+pub(crate) mod clone;
 pub(crate) mod close;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod events;
 pub(crate) mod export_issued;
 pub(crate) mod list;
 pub(crate) mod list_issued;
 pub(crate) mod pause;
 pub(crate) mod read;
 pub(crate) mod resume;
+mod search;
 pub(crate) mod stats;
 mod terms;
+
+pub(crate) use terms::wire;
 
 use crate::entity_tag;
 use crate::error::Problem;
@@ -37,6 +42,18 @@ async fn carry_out<T>(
     what: coupon_core::Command,
     success: StatusCode,
 ) -> Reply {
+    carry_out_as(station, coupon, command, what, success, None).await
+}
+
+/// The same; a new coupon may have taken its terms from another.
+async fn carry_out_as<T>(
+    station: &Station,
+    coupon: Option<CouponId>,
+    command: Command<T>,
+    what: coupon_core::Command,
+    success: StatusCode,
+    cloned_from: Option<CouponId>,
+) -> Reply {
     let posted = match coupon {
         Some(id) => station.desk.present_coupon(id).await,
         None => None,
@@ -44,9 +61,9 @@ async fn carry_out<T>(
     let present = posted.map(|posted| posted.coupon.revision);
     let request = CommandRequest {
         coupon,
+        actor: command.origin.of_command(&what, cloned_from),
         command: what,
         if_match: entity_tag::if_match(&command.headers, present)?,
-        actor: command.actor,
         token: command.token,
     };
     let outcome = station
@@ -66,7 +83,7 @@ async fn carry_out<T>(
                 *empty.status_mut() = success;
                 empty
             } else {
-                let mut response = json(success, &terms::wire(&coupon, issued, decided_at))?;
+                let mut response = json(success, &wire(&coupon, issued, decided_at))?;
                 response
                     .headers_mut()
                     .insert(ETAG, entity_tag::tag(coupon.revision));
@@ -89,7 +106,7 @@ async fn carry_out<T>(
 
 /// A coupon with its tag.
 fn show(station: &Station, coupon: &Coupon, issued: u32) -> Reply {
-    let mut response = json(StatusCode::OK, &terms::wire(coupon, issued, station.desk.now()))?;
+    let mut response = json(StatusCode::OK, &wire(coupon, issued, station.desk.now()))?;
     response
         .headers_mut()
         .insert(ETAG, entity_tag::tag(coupon.revision));

@@ -15,11 +15,13 @@ fn wire(record: &KeyRecord) -> ApiKey {
         name: record.name.clone(),
         scopes: record.scopes.iter().copied().map(wire_scope).collect(),
         created_at: Time(record.created_at),
+        expires_at: record.expires_at.map(Time),
         revoked_at: record.revoked_at.map(Time),
+        last_used_at: record.last_used_at.map(Time),
     }
 }
 
-fn wire_scope(scope: coupon_app::Scope) -> Scope {
+pub(crate) fn wire_scope(scope: coupon_app::Scope) -> Scope {
     match scope {
         coupon_app::Scope::Issue => Scope::Issue,
         coupon_app::Scope::Redeem => Scope::Redeem,

@@ -3,6 +3,7 @@
 use crate::auth::{Caller, UserOrService};
 use crate::error::{Problem, WrongRule};
 use crate::extract::{NoQuery, SmallBody};
+use crate::limits::WRONG_CODE_TIME;
 use crate::rate::Limiter;
 use crate::reply::Reply;
 use crate::station::Station;
@@ -10,10 +11,12 @@ use axum::extract::State;
 use coupon_api::LookupBody;
 use coupon_app::Code;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// One issued coupon by its code.
 ///
-/// Wrong codes are counted: ten a minute and user. Right ones are not.
+/// Wrong codes are counted: ten a minute and user. Right ones are not. Every wrong code gets the same answer, after the
+/// same time, whether it is nobody's or somebody else's.
 #[utoipa::path(
     post,
     path = "/v1/issued-coupons/lookup",
@@ -34,13 +37,17 @@ pub(crate) async fn look_up_issued_coupon(
     SmallBody(body): SmallBody<LookupBody>,
 ) -> Reply {
     // Counted before and given back after, so that many guesses at once are counted too.
+    let began = Instant::now();
     let guess = Guess::count(&station, &caller)?;
     let reply = look_up(&station, &caller, &body.code).await;
     let wrong = matches!(
         &reply,
         Err(Problem::UnknownIssuedCoupon | Problem::InvalidValues(_))
     );
-    if !wrong {
+    if wrong {
+        // Whether a code is nobody's or somebody else's shows neither in the answer nor in how long it took.
+        tokio::time::sleep_until(began + WRONG_CODE_TIME).await;
+    } else {
         guess.give_back();
     }
     reply

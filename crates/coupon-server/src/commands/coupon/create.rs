@@ -94,12 +94,22 @@ pub(crate) struct Options {
 
 /// How many there are.
 #[derive(Clone, Copy, Debug)]
-enum Stock {
+pub(super) enum Stock {
     Limited(u32),
     Unlimited,
 }
 
-fn quantity(text: &str) -> Result<Stock, String> {
+impl Stock {
+    /// As it travels.
+    pub(super) fn wanted(self) -> Value {
+        match self {
+            Self::Limited(count) => json!(count),
+            Self::Unlimited => Value::Null,
+        }
+    }
+}
+
+pub(super) fn quantity(text: &str) -> Result<Stock, String> {
     if text == "unlimited" {
         return Ok(Stock::Unlimited);
     }
@@ -109,7 +119,7 @@ fn quantity(text: &str) -> Result<Stock, String> {
     }
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a label is written KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -137,13 +147,7 @@ impl Options {
             body.insert(name.to_owned(), value);
         };
         put("name", json!(self.name));
-        put(
-            "quantity",
-            match self.quantity {
-                Stock::Limited(count) => json!(count),
-                Stock::Unlimited => Value::Null,
-            },
-        );
+        put("quantity", self.quantity.wanted());
         put("opensAt", json!(self.opens.from(now).context("--opens")?));
         put("closesAt", json!(self.closes.from(now).context("--closes")?));
         if let Some(expires) = &self.expires {

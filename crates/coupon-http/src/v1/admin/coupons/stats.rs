@@ -8,7 +8,7 @@ use crate::station::Station;
 use axum::extract::State;
 use coupon_api::{CouponState, CouponStats, Duration, Time};
 use coupon_app::Posted;
-use coupon_core::Span;
+use coupon_core::{CouponId, Span};
 use http::StatusCode;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -35,30 +35,32 @@ pub(crate) async fn get_coupon_stats(
     State(station): State<Arc<Station>>,
     CouponPath(id): CouponPath,
 ) -> Reply {
+    json(StatusCode::OK, &of(&station, id).await?)
+}
+
+/// What is counted of a coupon now.
+pub(super) async fn of(station: &Station, id: CouponId) -> Result<CouponStats, Problem> {
     let tally = station.desk.tally(id).await?.ok_or(Problem::UnknownCoupon)?;
     let posted = &tally.posted;
     let terms = &posted.coupon.terms;
     let issued = u32::try_from(tally.issued).unwrap_or(u32::MAX);
     let state: CouponState = posted.coupon.state(station.desk.now(), issued).into();
-    json(
-        StatusCode::OK,
-        &CouponStats {
-            coupon_id: id.get(),
-            state,
-            quantity: terms.quantity.limit().map(NonZeroU32::get),
-            issued: tally.issued,
-            remaining: terms.quantity.remaining(issued),
-            pending: tally.pending,
-            redeemed: tally.redeemed,
-            cancelled: tally.cancelled,
-            expired: tally.expired,
-            revoked: tally.revoked,
-            time_to_sell_out: time_to_sell_out(posted, issued),
-            first_issued_at: posted.first_issued_at.map(Time),
-            last_issued_at: posted.last_issued_at.map(Time),
-            refusals_by_this_server: station.hall.refusals.of(id),
-        },
-    )
+    Ok(CouponStats {
+        coupon_id: id.get(),
+        state,
+        quantity: terms.quantity.limit().map(NonZeroU32::get),
+        issued: tally.issued,
+        remaining: terms.quantity.remaining(issued),
+        pending: tally.pending,
+        redeemed: tally.redeemed,
+        cancelled: tally.cancelled,
+        expired: tally.expired,
+        revoked: tally.revoked,
+        time_to_sell_out: time_to_sell_out(posted, issued),
+        first_issued_at: posted.first_issued_at.map(Time),
+        last_issued_at: posted.last_issued_at.map(Time),
+        refusals_by_this_server: station.hall.refusals.of(id),
+    })
 }
 
 /// From the first instant at which it could be issued to the last issue.

@@ -3,8 +3,8 @@
 use crate::error::{Problem, Wrong, WrongRule};
 use crate::hall::Hall;
 use coupon_api::{
-    AdminCoupon, ChangeCouponBody, CreateCouponBody, Discount, DiscountBody, DiscountType, Duration, Labels,
-    Time, Whole,
+    AdminCoupon, ChangeCouponBody, CloneCouponBody, CreateCouponBody, Discount, DiscountBody, DiscountType,
+    Duration, Labels, Time, Whole,
 };
 use coupon_core::limits::{MAX_AMOUNT, MAX_POSITION};
 use coupon_core::{
@@ -84,6 +84,26 @@ impl Reader {
         }
     }
 
+    /// The terms that a draft comes to, if this server offers what it asks for.
+    fn draft(mut self, draft: TermsDraft, hall: &Hall, now: Timestamp) -> Result<Terms, Problem> {
+        if !hall.strategies.contains(&draft.strategy) {
+            self.not_offered("strategy");
+        }
+        if !hall.acks.contains(&draft.ack) {
+            self.not_offered("ack");
+        }
+        let zone_known = is_time_zone(&draft.time_zone);
+        let checked = draft.check(now).and_then(|terms| {
+            // The domain knows how a zone's name looks; which ones there are is in the database of zones.
+            if zone_known {
+                Ok(terms)
+            } else {
+                Err(vec![Violation::new(Field::TimeZone, Rule::NotATimeZone)])
+            }
+        });
+        self.finish(checked)
+    }
+
     /// The result, unless something is wrong. `more` is what the domain found.
     fn finish<T>(mut self, result: Result<T, Vec<Violation>>) -> Result<T, Problem> {
         match result {
@@ -114,13 +134,7 @@ pub(super) fn check(body: CreateCouponBody, hall: &Hall, now: Timestamp) -> Resu
         .copied()
         .unwrap_or(coupon_core::Strategy::Journal);
     let strategy = body.strategy.map_or(offered, Into::into);
-    if !hall.strategies.contains(&strategy) {
-        reader.not_offered("strategy");
-    }
     let ack = body.ack.map_or(AckLevel::Ledger, Into::into);
-    if !hall.acks.contains(&ack) {
-        reader.not_offered("ack");
-    }
     let draft = TermsDraft {
         name: body.name,
         opens_at: body.opens_at.0,
@@ -137,16 +151,60 @@ pub(super) fn check(body: CreateCouponBody, hall: &Hall, now: Timestamp) -> Resu
         show_remaining: body.show_remaining.unwrap_or(true),
         labels: body.labels.unwrap_or_default().0,
     };
-    let zone_known = is_time_zone(&draft.time_zone);
-    let checked = draft.check(now).and_then(|terms| {
-        // The domain knows how a zone's name looks; which ones there are is in the database of zones.
-        if zone_known {
-            Ok(terms)
-        } else {
-            Err(vec![Violation::new(Field::TimeZone, Rule::NotATimeZone)])
-        }
-    });
-    reader.finish(checked)
+    reader.draft(draft, hall, now)
+}
+
+/// The terms of a coupon that is to be as another one, but for what the body says.
+pub(super) fn clone(
+    body: CloneCouponBody,
+    other: &Terms,
+    hall: &Hall,
+    now: Timestamp,
+) -> Result<Terms, Problem> {
+    let (expires_at, valid_for) = match (body.expires_at, body.valid_for) {
+        (None, None) => match other.validity {
+            Validity::Until(instant) => (Some(Time(instant)), None),
+            Validity::For(span) => (None, Some(Duration(span))),
+        },
+        given => given,
+    };
+    let mut reader = Reader::default();
+    let quantity = match body.quantity {
+        None => other.quantity,
+        Some(given) => reader.quantity(given),
+    };
+    let discount = match body.discount {
+        None => other.discount,
+        Some(given) => given.map(|discount| reader.discount(discount)).transpose()?,
+    };
+    let min_order_amount = body
+        .min_order_amount
+        .map_or(other.min_order_amount, |amount| reader.min_order_amount(amount));
+    let labels = body.labels.map_or_else(
+        || {
+            let own = other.labels.iter();
+            own.map(|(key, value)| (key.to_string(), value.to_string()))
+                .collect()
+        },
+        |labels| labels.0,
+    );
+    let draft = TermsDraft {
+        name: body.name.unwrap_or_else(|| other.name.to_string()),
+        opens_at: body.opens_at.map_or(other.window.opens_at(), |time| time.0),
+        closes_at: body.closes_at.map_or(other.window.closes_at(), |time| time.0),
+        quantity,
+        expires_at: expires_at.map(|time| time.0),
+        valid_for: valid_for.map(|duration| duration.0),
+        discount,
+        min_order_amount,
+        currency: body.currency.unwrap_or_else(|| other.currency.to_string()),
+        time_zone: body.time_zone.unwrap_or_else(|| other.time_zone.to_string()),
+        strategy: body.strategy.map_or(other.strategy, Into::into),
+        ack: body.ack.map_or(other.ack, Into::into),
+        show_remaining: body.show_remaining.unwrap_or(other.show_remaining),
+        labels,
+    };
+    reader.draft(draft, hall, now)
 }
 
 fn is_time_zone(name: &str) -> bool {
@@ -192,7 +250,7 @@ pub(super) fn change(body: ChangeCouponBody) -> Result<TermsChange, Problem> {
 }
 
 /// A coupon as administrators see it.
-pub(super) fn wire(coupon: &Coupon, issued: u32, now: Timestamp) -> AdminCoupon {
+pub(crate) fn wire(coupon: &Coupon, issued: u32, now: Timestamp) -> AdminCoupon {
     let terms = &coupon.terms;
     let (expires_at, valid_for) = match terms.validity {
         Validity::Until(instant) => (Some(Time(instant)), None),

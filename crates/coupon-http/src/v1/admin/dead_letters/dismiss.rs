@@ -37,6 +37,6 @@ pub(crate) async fn dismiss_dead_letters(
     let dismissed = dismissed
         .map_err(|error| super::changing_failed(&error))?
         .ok_or(Problem::UnknownDeadLetter)?;
-    tracing::info!(through = id, dismissed, by = %command.actor, "dead letters were dismissed");
+    tracing::info!(through = id, dismissed, by = %command.origin.key, "dead letters were dismissed");
     json(StatusCode::OK, &DismissedLetters { dismissed })
 }

@@ -39,7 +39,7 @@ pub(crate) async fn replay_dead_letters(
     let replayed = replayed
         .map_err(|error| super::changing_failed(&error))?
         .ok_or(Problem::UnknownDeadLetter)?;
-    tracing::info!(through = id, sent = replayed.sent, by = %command.actor, "dead letters were replayed");
+    tracing::info!(through = id, sent = replayed.sent, by = %command.origin.key, "dead letters were replayed");
     let answer = ReplayedLetters {
         replayed: replayed.sent,
         stopped_at: replayed.stopped_at.map(String::from),

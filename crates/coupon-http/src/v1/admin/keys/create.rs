@@ -41,7 +41,8 @@ pub(crate) async fn create_key(
     State(station): State<Arc<Station>>,
     command: Command<CreateKeyBody>,
 ) -> Reply {
-    let (name, scopes) = check(&command.body)?;
+    let (name, scopes) = check(&command.body, station.desk.now())?;
+    let expires_at = command.body.expires_at.map(|time| time.0);
     let hall = &station.hall;
     let _office = hall.key_office.lock().await;
     let now = station.desk.now();
@@ -56,14 +57,18 @@ pub(crate) async fn create_key(
     let (record, replayed) = match earlier {
         // The secret is derived from the key of the request, so the earlier answer can be given again without having
         // been kept. What was asked then is what the record says.
-        Some(earlier) if *earlier.name == *name && earlier.scopes == scopes => (earlier.clone(), true),
+        Some(earlier)
+            if *earlier.name == *name && earlier.scopes == scopes && earlier.expires_at == expires_at =>
+        {
+            (earlier.clone(), true)
+        }
         Some(_) => return Err(Problem::IdempotencyKeyReused),
         None => {
-            let record = key.record(&name, scopes, now);
-            let added = hall.keys.add_key(&record).await;
+            let record = key.record(&name, scopes, now, expires_at);
+            let added = hall.keys.add_key(&record, &command.origin).await;
             added.map_err(|error| super::writing_failed(&error))?;
             super::refresh(hall).await?;
-            tracing::info!(key = %record.id, by = %command.actor, "an API key was made");
+            tracing::info!(key = %record.id, by = %command.origin.key, "an API key was made");
             (record, false)
         }
     };
@@ -75,6 +80,7 @@ pub(crate) async fn create_key(
             name: shown.name,
             scopes: shown.scopes,
             created_at: shown.created_at,
+            expires_at: shown.expires_at,
             revoked_at: shown.revoked_at,
             key: key.expose(),
         },
@@ -130,7 +136,7 @@ fn derived(seed: &[u8; 32], scope: &[u8; 16], turn: u32) -> ApiKeySecret {
 }
 
 /// Name and scopes, sorted, or every field that is wrong.
-fn check(body: &CreateKeyBody) -> Result<(Box<str>, Vec<Scope>), Problem> {
+fn check(body: &CreateKeyBody, now: Timestamp) -> Result<(Box<str>, Vec<Scope>), Problem> {
     let mut wrong = Vec::new();
     let mut add = |field, rule| {
         wrong.push(Wrong {
@@ -153,6 +159,9 @@ fn check(body: &CreateKeyBody) -> Result<(Box<str>, Vec<Scope>), Problem> {
         add("scopes", WrongRule::Empty);
     } else if scopes.len() < given {
         add("scopes", WrongRule::Repeated);
+    }
+    if body.expires_at.is_some_and(|expires_at| expires_at.0 <= now) {
+        add("expiresAt", WrongRule::Domain(Rule::InThePast));
     }
     if wrong.is_empty() {
         Ok((body.name.as_str().into(), scopes))

@@ -36,11 +36,14 @@ pub(crate) async fn revoke_key(
     let Path(id) = path.map_err(|_not_utf_8| Problem::UnknownKey)?;
     let hall = &station.hall;
     let _office = hall.key_office.lock().await;
-    let revoked = hall.keys.revoke_key(&id, station.desk.now()).await;
+    let revoked = hall
+        .keys
+        .revoke_key(&id, station.desk.now(), &command.origin)
+        .await;
     let record = revoked
         .map_err(|error| super::writing_failed(&error))?
         .ok_or(Problem::UnknownKey)?;
     super::refresh(hall).await?;
-    tracing::info!(key = %record.id, by = %command.actor, "an API key was revoked");
+    tracing::info!(key = %record.id, by = %command.origin.key, "an API key was revoked");
     json(StatusCode::OK, &super::wire(&record))
 }

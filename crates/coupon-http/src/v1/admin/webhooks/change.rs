@@ -64,6 +64,6 @@ pub(crate) async fn change_webhook(
         }
     })
     .await?;
-    tracing::info!(webhook = %id, by = %command.actor, "a webhook was changed");
+    tracing::info!(webhook = %id, by = %command.origin.key, "a webhook was changed");
     shown(StatusCode::OK, &webhook, now)
 }

@@ -77,7 +77,7 @@ pub(crate) async fn create_webhook(
     let webhook = added
         .map_err(|error| writing_failed(&error))?
         .ok_or(Problem::TooManyWebhooks { limit: MAX_WEBHOOKS })?;
-    tracing::info!(webhook = %webhook.id, by = %command.actor, "a webhook was made");
+    tracing::info!(webhook = %webhook.id, by = %command.origin.key, "a webhook was made");
     shown_with_secret(StatusCode::CREATED, &webhook, now)
 }
 

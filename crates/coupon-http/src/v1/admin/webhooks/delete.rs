@@ -37,6 +37,6 @@ pub(crate) async fn delete_webhook(
     if !deleted.map_err(|error| writing_failed(&error))? {
         return Err(Problem::UnknownWebhook);
     }
-    tracing::info!(webhook = %id, by = %command.actor, "a webhook was deleted");
+    tracing::info!(webhook = %id, by = %command.origin.key, "a webhook was deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }

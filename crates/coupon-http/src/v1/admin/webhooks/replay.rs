@@ -49,6 +49,6 @@ pub(crate) async fn replay_webhook_delivery(
     if !replayed.map_err(|error| writing_failed(&error))? {
         return Err(Problem::UnknownDelivery);
     }
-    tracing::info!(webhook = %id, notification = %delivery.notification, by = %command.actor, "a delivery is tried again");
+    tracing::info!(webhook = %id, notification = %delivery.notification, by = %command.origin.key, "a delivery is tried again");
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -60,7 +60,7 @@ pub(crate) async fn rotate_webhook_secret(
         webhook.rotated(fresh.clone(), now, WEBHOOK_SECRETS_OVERLAP)
     })
     .await?;
-    tracing::info!(webhook = %id, by = %command.actor, "a webhook got another secret");
+    tracing::info!(webhook = %id, by = %command.origin.key, "a webhook got another secret");
     shown_with_secret(StatusCode::OK, &webhook, now)
 }
 

@@ -1,0 +1,87 @@
+//! The audit log.
+
+use crate::{AdminCoupon, IssuedCouponIdText, Scope, Time};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One administrative action.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Its number. Numbers grow, not without gaps.
+    #[schema(examples(17))]
+    pub number: u64,
+    /// When it was done.
+    pub at: Time,
+    /// The id of the API key that did it.
+    #[schema(value_type = String, examples("4f1c2a9b7d3e5f60"))]
+    pub actor: Box<str>,
+    /// The `x-request-id` of the request by which it was done; null when it came by none.
+    #[schema(value_type = Option<String>, required = true)]
+    pub request_id: Option<Box<str>>,
+    /// What was done.
+    #[schema(value_type = String, examples("coupon.paused"))]
+    pub action: &'static str,
+    /// The coupon it was done to, or whose issued coupon it was done to.
+    #[schema(value_type = Option<u64>, required = true, examples(1))]
+    pub coupon_id: Option<u32>,
+    /// The issued coupon it was done to.
+    #[schema(value_type = Option<String>, required = true)]
+    pub issued_coupon_id: Option<IssuedCouponIdText>,
+    /// The API key it was done to.
+    #[schema(value_type = Option<String>, required = true)]
+    pub key_id: Option<Box<str>>,
+    /// The coupon whose terms a new one took over.
+    #[schema(value_type = Option<u64>, required = true)]
+    pub cloned_from: Option<u32>,
+    /// As it was; null for what was new.
+    #[schema(required = true)]
+    pub before: Option<AuditedState>,
+    /// As it was left; null for what was deleted.
+    #[schema(required = true)]
+    pub after: Option<AuditedState>,
+}
+
+/// What something was like before or after an action.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AuditedState {
+    /// A coupon.
+    Coupon(Box<AdminCoupon>),
+    /// An issued coupon.
+    IssuedCoupon(AuditedUse),
+    /// An API key.
+    Key(AuditedKey),
+}
+
+/// What had become of an issued coupon.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditedUse {
+    /// When it was redeemed.
+    #[schema(required = true)]
+    pub redeemed_at: Option<Time>,
+    /// On which order.
+    #[schema(value_type = Option<String>, required = true)]
+    pub order_id: Option<Box<str>>,
+    /// When it was revoked.
+    #[schema(required = true)]
+    pub revoked_at: Option<Time>,
+}
+
+/// What an API key was like.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditedKey {
+    /// What administrators call it.
+    #[schema(value_type = String)]
+    pub name: Box<str>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it ends by itself.
+    #[schema(required = true)]
+    pub expires_at: Option<Time>,
+    /// When it was revoked.
+    #[schema(required = true)]
+    pub revoked_at: Option<Time>,
+}
