@@ -44,8 +44,10 @@ impl Origin {
     /// Of a command that came by a request.
     pub fn of_request(key: KeyId, request: &str) -> Self {
         Self {
+            key,
             request: Some(request.into()),
-            ..Self::from(&*key)
+            action: None,
+            cloned_from: None,
         }
     }
 

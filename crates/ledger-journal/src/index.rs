@@ -92,7 +92,6 @@ impl Entry {
         Self(u64::from(hash) << 32 | u64::from(position))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half is shifted down")]
     fn hash(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -214,7 +213,7 @@ mod tests {
 
     /// Spreads numbers over 32 bits, each to another.
     fn hash(number: u32) -> u32 {
-        (number ^ number >> 16).wrapping_mul(0x45d9_f3b)
+        (number ^ number >> 16).wrapping_mul(0x045d_9f3b)
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl Desk {
             range
         };
         for some in coupons.chunks(MAX_CALLS) {
-            let asking = some.to_vec().into_iter().map(async |coupon| {
+            let asking = some.iter().copied().map(async |coupon| {
                 let said = self.link.send(&range(coupon)).await?;
                 let letters = Raw::list(said)?.into_iter().map(|raw| letter(coupon, raw));
                 letters.collect::<Result<Vec<_>, RedisTrouble>>()

@@ -25,7 +25,7 @@ enum Written {
         key: Option<KeyHash>,
     },
     Revised {
-        coupon: Coupon,
+        coupon: Box<Coupon>,
         issued: u32,
         #[serde(flatten)]
         actor: Origin,
@@ -44,7 +44,7 @@ impl From<&Record> for Written {
                 key: issue.key,
             },
             Record::Revised(revised) => Self::Revised {
-                coupon: revised.coupon.clone(),
+                coupon: Box::new(revised.coupon.clone()),
                 issued: revised.issued,
                 actor: revised.actor.clone(),
                 scope: revised.token.map(|token| token.scope),
@@ -75,7 +75,7 @@ impl From<Written> for Record {
                 scope,
                 payload,
             } => Self::Revised(Box::new(RevisedRecord {
-                coupon,
+                coupon: *coupon,
                 issued,
                 actor,
                 token: scope

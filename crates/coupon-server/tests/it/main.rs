@@ -24,3 +24,4 @@ mod reconciliation;
 mod redemptions;
 mod shutdown;
 mod start;
+mod whole_life;

@@ -72,7 +72,7 @@ fn read(query: Option<&str>) -> Result<(AuditFilter, usize), Problem> {
         }
         Some(())
     })?;
-    filter.after = page.cursor.map(|cursor| after(cursor)).transpose()?;
+    filter.after = page.cursor.map(after).transpose()?;
     filter.limit = page.limit + 1;
     Ok((filter, page.limit))
 }
