@@ -94,7 +94,7 @@ pub(crate) enum Keep {
     /// When there is anybody to tell: a mail server, or a webhook.
     #[default]
     Auto,
-    /// Always: they wait for a channel.
+    /// Always. Without anybody to tell, each is final as soon as the job that delivers has seen it.
     Always,
     /// Never.
     Never,

@@ -108,9 +108,13 @@ fn whoever_dies_while_it_reopens_a_coupon_is_followed_by_another() {
     goes_wrong(&script("ledger"), Loss::Counted, |sale| {
         // While this one sleeps, whoever leads waits for it.
         sale.servers[1].as_ref().unwrap().signal(Signal::STOP);
+        let calls = sale.number("SELECT number FROM ledger_call");
         sale.fleet.redis.command(&["FLUSHALL"]).unwrap();
-        let leader = sale.servers[0].as_ref().unwrap();
-        leader.logs("is compared with the store");
+        // It has told what it has seen, which nobody else knows.
+        let told = format!(
+            "SELECT COUNT(*) FROM ledger_servers JOIN ledger_call ON answered = number WHERE number > {calls}"
+        );
+        wait_for(|| (sale.number(&told) > 0).then_some(()));
         sale.kill_server(0);
         sale.servers[1].as_ref().unwrap().signal(Signal::CONT);
         sale.start_server(0);

@@ -150,7 +150,7 @@ impl Sale {
         self.coupon.rsplit('/').next().unwrap()
     }
 
-    fn number(&self, sql: &str) -> u64 {
+    pub(crate) fn number(&self, sql: &str) -> u64 {
         let rows = self.fleet.database.query(sql).unwrap();
         rows[0][0].as_deref().unwrap_or("0").parse().unwrap()
     }
