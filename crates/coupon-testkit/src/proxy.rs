@@ -270,13 +270,18 @@ impl State {
     }
 
     fn cut(&mut self, id: u64) {
+        self.end(id, Shutdown::Both);
+    }
+
+    /// Cuts the client off; `server` says what the server still may.
+    fn end(&mut self, id: u64, server: Shutdown) {
         if let Some(connection) = self.connections.get_mut(&id)
             && connection.flow.cut()
         {
             self.counts.cut += 1;
-            for stream in [&connection.client, &connection.server] {
+            for (stream, how) in [(&connection.client, Shutdown::Both), (&connection.server, server)] {
                 // One end may be closed already, which is what is wanted.
-                let _ = stream.shutdown(Shutdown::Both);
+                let _ = stream.shutdown(how);
             }
         }
     }
@@ -385,10 +390,18 @@ fn pump(shared: &Shared, id: u64, direction: Direction, mut from: TcpStream, mut
                     Direction::ToClient => state.counts.bytes_to_client += bytes,
                 }
             }
-            if verdict.cut {
+            if verdict.finish {
+                // A server whose connection is closed while it works through several statements may stop before the last.
+                state.end(id, Shutdown::Write);
+            } else if verdict.cut {
                 state.cut(id);
             }
         });
+        if verdict.finish {
+            // It reads that nothing more comes when it is done, and closes.
+            let _ = io::copy(&mut from, &mut io::sink());
+            return;
+        }
         if written.is_err() {
             let _ = from.shutdown(Shutdown::Both);
             return;

@@ -55,6 +55,8 @@ pub(super) struct Verdict {
     pub(super) dropped: u64,
     /// The connection is cut after that.
     pub(super) cut: bool,
+    /// Only for the client: the server is let to finish what it was told, and nobody hears of it.
+    pub(super) finish: bool,
     /// They completed the pattern.
     pub(super) matched: bool,
 }
@@ -110,6 +112,7 @@ impl Rules {
             return Verdict {
                 dropped: bytes.len() as u64,
                 cut: true,
+                finish: true,
                 ..Verdict::default()
             };
         }
@@ -179,7 +182,7 @@ impl Way {
             forward,
             dropped: (count - forward) as u64,
             cut,
-            matched: false,
+            ..Verdict::default()
         }
     }
 }
@@ -200,7 +203,7 @@ mod tests {
             forward,
             dropped,
             cut: true,
-            matched: false,
+            ..Verdict::default()
         }
     }
 
@@ -264,7 +267,11 @@ mod tests {
                 "{torn}"
             );
             assert_eq!(rules.judge(&mut other, Direction::ToClient, b"ok"), passes(2));
-            assert_eq!(rules.judge(&mut flow, Direction::ToClient, b"ok"), ends(0, 2));
+            let lost = Verdict {
+                finish: true,
+                ..ends(0, 2)
+            };
+            assert_eq!(rules.judge(&mut flow, Direction::ToClient, b"ok"), lost);
         }
     }
 
