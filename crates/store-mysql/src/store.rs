@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use coupon_app::{
     AuditEntry, AuditFilter, AuditLog, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
     FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
-    OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
+    NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
     StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
@@ -29,6 +29,8 @@ pub struct StoreOptions {
     pub lock_wait: Duration,
     /// How long the server may take to answer. Longer than `lock_wait`.
     pub answer_within: Duration,
+    /// The kinds of notification that are written. Everything that is built upon the store keeps to them.
+    pub notifications: NotificationKinds,
 }
 
 impl Default for StoreOptions {
@@ -38,6 +40,7 @@ impl Default for StoreOptions {
             connection_within: Duration::from_secs(5),
             lock_wait: Duration::from_secs(5),
             answer_within: Duration::from_secs(15),
+            notifications: NotificationKinds::NONE,
         }
     }
 }
@@ -58,6 +61,7 @@ pub(crate) struct Reader {
     /// How often something is tried that may be tried again. After a restart of the server every connection in the
     /// pool is broken, and only using one tells.
     attempts: u32,
+    notifications: NotificationKinds,
 }
 
 impl MysqlStore {
@@ -93,6 +97,7 @@ impl MysqlStore {
                 pool,
                 answer_within: connector.answer_within(),
                 attempts: limits::MAX_ATTEMPTS.saturating_add(options.connections),
+                notifications: options.notifications,
             },
             handle: Handle::current(),
         })
@@ -137,6 +142,11 @@ impl Reader {
     /// A connection from the pool.
     pub(crate) async fn connection(&self) -> Result<PoolConnection<MySql>, Failure> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// The kinds of notification that are written.
+    pub(crate) fn notifications(&self) -> NotificationKinds {
+        self.notifications
     }
 
     /// How often something is tried that may be tried again.
