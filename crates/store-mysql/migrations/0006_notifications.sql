@@ -48,7 +48,7 @@ CREATE TABLE notification_deliveries (
     number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     notification BIGINT UNSIGNED NOT NULL,
     channel VARBINARY(64) NOT NULL,
-    recipient VARBINARY(512) NOT NULL,
+    recipient VARBINARY(64) NOT NULL,
     state VARCHAR(16) NOT NULL,
     attempts INT UNSIGNED NOT NULL,
     due_at BIGINT NULL,

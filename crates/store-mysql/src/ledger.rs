@@ -22,7 +22,8 @@ use crate::settings::Declared;
 use crate::{limits, migrations, settings};
 use async_trait::async_trait;
 use coupon_app::{
-    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, Reason, Reply, Request,
+    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, NotificationKind,
+    NotificationKinds, Reason, Reply, Request,
 };
 use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};
@@ -96,6 +97,8 @@ pub struct LedgerOptions {
     pub check_every: Duration,
     /// Settings that the operator answers for, by their names in the server: they are not judged.
     pub declared: Vec<String>,
+    /// The kinds of notification that are written; of these the ledger knows [`NotificationKind::SoldOut`].
+    pub notifications: NotificationKinds,
 }
 
 impl Default for LedgerOptions {
@@ -111,6 +114,7 @@ impl Default for LedgerOptions {
             vanished_after: Duration::from_secs(10),
             check_every: Duration::from_secs(5),
             declared: Vec::new(),
+            notifications: NotificationKinds::NONE,
         }
     }
 }
@@ -129,6 +133,7 @@ struct Inner {
     clock: LedgerClock,
     contention: Contention,
     decide_within: Duration,
+    tells_sold_out: bool,
     poster: Poster,
     rules: Arc<SessionRules>,
     sessions: tokio::sync::Mutex<Vec<Session>>,
@@ -162,6 +167,7 @@ impl DatabaseLedger {
             clock: options.clock,
             contention: options.contention,
             decide_within: options.decide_within,
+            tells_sold_out: options.notifications.has(NotificationKind::SoldOut),
             poster: Poster::new(board),
             rules,
             sessions: tokio::sync::Mutex::new(sessions.map_err(OpenError::Unreadable)?),

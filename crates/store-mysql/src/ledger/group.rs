@@ -4,6 +4,7 @@ use super::poster::Reach;
 use super::{Inner, LedgerClock, Prepared};
 use crate::error::Failure;
 use crate::limits;
+use crate::notices;
 use crate::row;
 use crate::rows::{self, Ends};
 use crate::script::Script;
@@ -72,7 +73,7 @@ impl Group {
             session.roll_back().await;
             return Ok(Prepared { replies, news: None });
         };
-        self.write(session, guard, &read, &issues, &ends).await?;
+        self.write(inner, session, guard, &read, &issues, &ends).await?;
         let reach = Reach {
             issued: ends.highest,
             first_issued_at: read
@@ -159,6 +160,7 @@ impl Group {
 
     async fn write(
         &self,
+        inner: &Inner,
         session: &mut Session,
         guard: Guard,
         read: &Read,
@@ -195,6 +197,12 @@ impl Group {
             return Err(Failure::Overtaken("the row of a session"));
         }
         for script in scripts {
+            session.ask(script).await?;
+        }
+        let limit = read.coupon.terms.quantity.limit();
+        if inner.tells_sold_out && limit.is_some_and(|last| last.get() == ends.highest) {
+            let mut script = Script::new();
+            notices::write_sold_out(&mut script, self.coupon);
             session.ask(script).await?;
         }
         Ok(())
