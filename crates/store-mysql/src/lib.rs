@@ -43,6 +43,7 @@ mod shelf;
 mod store;
 mod survey;
 mod teller;
+mod telling;
 mod transaction;
 mod webhooks;
 
@@ -50,3 +51,4 @@ pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};
 pub use redeem::{MysqlRedemptions, RedemptionOptions};
 pub use store::{MysqlStore, StoreOptions};
+pub use telling::Telling;

@@ -9,7 +9,7 @@ use crate::row;
 use crate::rows::{self, Ends};
 use crate::script::Script;
 use crate::session::{CLOCK, Session};
-use coupon_app::{Epoch, IssueRequest, IssuedRecord, Reply};
+use coupon_app::{Epoch, IssueRequest, IssuedRecord, NotificationKind, Reply};
 use coupon_core::{Coupon, CouponId, Held, Outcome, Standing, Timestamp, UserId, decide};
 use sqlx::mysql::MySqlRow;
 use std::collections::{HashMap, HashSet};
@@ -200,7 +200,8 @@ impl Group {
             session.ask(script).await?;
         }
         let limit = read.coupon.terms.quantity.limit();
-        if inner.tells_sold_out && limit.is_some_and(|last| last.get() == ends.highest) {
+        let tells = inner.telling.kinds().has(NotificationKind::SoldOut);
+        if tells && limit.is_some_and(|last| last.get() == ends.highest) {
             let mut script = Script::new();
             notices::write_sold_out(&mut script, self.coupon);
             session.ask(script).await?;

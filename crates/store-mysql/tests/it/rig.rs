@@ -78,7 +78,7 @@ pub(crate) async fn store(url: &str) -> MysqlStore {
 pub(crate) async fn store_writing(url: &str, notifications: NotificationKinds) -> MysqlStore {
     let url = url.to_owned();
     let options = StoreOptions {
-        notifications,
+        notifications: notifications.into(),
         ..StoreOptions::default()
     };
     let opening = async move { MysqlStore::open(&url, options).await };
