@@ -120,6 +120,11 @@ impl MysqlStore {
             .await
     }
 
+    /// Which kinds of notification are written, for a ledger in the same database.
+    pub fn telling(&self) -> Telling {
+        self.reader.telling.clone()
+    }
+
     /// Looks whether there is a webhook, which decides about the kinds that are written: other servers make and delete
     /// them too.
     pub async fn learn_webhooks(&self) -> Result<(), StoreError> {
