@@ -7,13 +7,14 @@
 use crate::connection::Answered;
 use crate::error::Failure;
 use crate::limits;
+use crate::notices;
 use crate::quarantine::{self, Fingerprint};
 use crate::row;
 use crate::rows;
 use crate::script::Script;
 use crate::shelf::{Facts, Shelf, Step, asked};
 use crate::store::Reader;
-use coupon_app::{Delivered, Delivery, Epoch, IssuedRecord, Record};
+use coupon_app::{Delivered, Delivery, Epoch, IssuedRecord, NotificationKind, Record};
 use coupon_core::{CouponId, Quantity};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
@@ -211,6 +212,13 @@ impl Transaction<'_> {
         for step in steps {
             match step {
                 Step::Rows(epoch, issues) => self.write_rows(coupon, *epoch, issues).await?,
+                Step::SoldOut => {
+                    if self.reader.notifications().has(NotificationKind::SoldOut) {
+                        let mut script = Script::new();
+                        notices::write_sold_out(&mut script, coupon);
+                        self.ask(script).await?;
+                    }
+                }
                 Step::Create(epoch, revised) => {
                     let mut script = Script::new();
                     rows::insert_coupon(&mut script, &revised.coupon, *epoch)?;

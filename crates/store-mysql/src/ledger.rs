@@ -21,8 +21,10 @@ use crate::session::{Ended, Session, SessionRules, Trouble};
 use crate::settings::Declared;
 use crate::{limits, migrations, settings};
 use async_trait::async_trait;
+use crate::telling::Telling;
 use coupon_app::{
-    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, Reason, Reply, Request,
+    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, NotificationKinds,
+    Reason, Reply, Request,
 };
 use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};
@@ -96,6 +98,9 @@ pub struct LedgerOptions {
     pub check_every: Duration,
     /// Settings that the operator answers for, by their names in the server: they are not judged.
     pub declared: Vec<String>,
+    /// The kinds of notification that are written; of these the ledger knows
+    /// [`coupon_app::NotificationKind::SoldOut`].
+    pub notifications: Telling,
 }
 
 impl Default for LedgerOptions {
@@ -111,6 +116,7 @@ impl Default for LedgerOptions {
             vanished_after: Duration::from_secs(10),
             check_every: Duration::from_secs(5),
             declared: Vec::new(),
+            notifications: NotificationKinds::NONE.into(),
         }
     }
 }
@@ -129,6 +135,7 @@ struct Inner {
     clock: LedgerClock,
     contention: Contention,
     decide_within: Duration,
+    telling: Telling,
     poster: Poster,
     rules: Arc<SessionRules>,
     sessions: tokio::sync::Mutex<Vec<Session>>,
@@ -162,6 +169,7 @@ impl DatabaseLedger {
             clock: options.clock,
             contention: options.contention,
             decide_within: options.decide_within,
+            telling: options.notifications,
             poster: Poster::new(board),
             rules,
             sessions: tokio::sync::Mutex::new(sessions.map_err(OpenError::Unreadable)?),

@@ -2,6 +2,8 @@
 //!
 //! * [`MysqlStore`] takes in what a shared ledger has decided, and answers: the ports [`coupon_app::DeliveryStore`],
 //!   [`coupon_app::CouponIds`], [`coupon_app::LedgerMarks`], [`coupon_app::CouponStore`] and [`coupon_app::KeyStore`].
+//!   It also keeps what is to be told, [`coupon_app::NotificationOutbox`], writes down what the clock makes due,
+//!   [`coupon_app::Calendar`], and gives jobs to workers, [`coupon_app::JobBook`].
 //!   It also keeps where notifications go: [`coupon_app::WebhookStore`] and [`coupon_app::ContactStore`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
 //!   `redis-lock`.
@@ -11,6 +13,7 @@
 
 mod addresses;
 mod audit;
+mod calendar;
 mod condition;
 mod connection;
 mod contacts;
@@ -18,11 +21,15 @@ mod deliver;
 mod error;
 mod history;
 mod ids;
+mod jobs;
 mod keys;
 mod ledger;
 mod limits;
 mod marks;
 mod migrations;
+mod notice_ports;
+mod notices;
+mod outbox;
 mod quarantine;
 mod query;
 mod redeem;
@@ -34,9 +41,14 @@ mod session;
 mod settings;
 mod shelf;
 mod store;
+mod survey;
+mod teller;
+mod telling;
+mod transaction;
 mod webhooks;
 
 pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};
 pub use redeem::{MysqlRedemptions, RedemptionOptions};
 pub use store::{MysqlStore, StoreOptions};
+pub use telling::Telling;

@@ -41,3 +41,13 @@ pub(crate) const MAX_SWEPT: u32 = 20_000;
 pub(crate) const MAX_STEP_ROWS: usize = 500;
 /// Most positions that one round trip of an answer to the roll call tells.
 pub(crate) const MAX_SEEN_POSITIONS: usize = 500;
+/// Notifications whose contents are read in one go.
+pub(crate) const MAX_TOLD: usize = 250;
+/// Most rows that are named by number in one statement.
+pub(crate) const MAX_NUMBERED: usize = 900;
+/// Settled attempts of one round trip; each takes two statements.
+pub(crate) const MAX_SETTLED: usize = 100;
+/// Coupons that one call of a job surveys.
+pub(crate) const MAX_SURVEYED_COUPONS: u32 = 64;
+/// Blocks that one call of a job counts the rows of.
+pub(crate) const MAX_SURVEYED_BLOCKS: usize = 64;

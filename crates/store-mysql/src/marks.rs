@@ -136,6 +136,8 @@ pub(crate) async fn raise_epoch(
         .number(highest)
         .sql(") - issued, position_floor = GREATEST(position_floor, highest_position, ")
         .number(highest)
+        .sql("), closed_through = GREATEST(closed_through, position_floor, highest_position, ")
+        .number(highest)
         .sql(") WHERE id = ")
         .number(coupon.get())
         .sql(" AND epoch = ")

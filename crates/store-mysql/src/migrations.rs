@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("redemption", include_str!("../migrations/0002_redemption.sql")),
     ("addresses", include_str!("../migrations/0003_addresses.sql")),
@@ -18,6 +18,10 @@ const SCRIPTS: [(&str, &str); 5] = [
     (
         "administration",
         include_str!("../migrations/0005_administration.sql"),
+    ),
+    (
+        "notifications",
+        include_str!("../migrations/0006_notifications.sql"),
     ),
 ];
 

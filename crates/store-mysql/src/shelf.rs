@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) enum Step {
     /// Issued coupons, decided in this epoch; the count goes up by as many.
     Rows(Epoch, Vec<IssuedRecord>),
+    /// The rows before have taken the last of the quantity.
+    SoldOut,
     /// The first revision that the store sees of this coupon.
     Create(Epoch, Box<RevisedRecord>),
     /// A later one.
@@ -106,6 +108,9 @@ impl Shelf {
             rows.push(issue.clone());
         } else {
             self.steps.push(Step::Rows(epoch, vec![issue.clone()]));
+        }
+        if facts.quantity.limit().is_some_and(|last| last.get() == facts.count) {
+            self.steps.push(Step::SoldOut);
         }
         Ok(true)
     }

@@ -3,12 +3,13 @@
 use crate::connection::{Answered, Connector, ask, pause, within};
 use crate::error::{Failure, OpenError};
 use crate::script::Script;
-use crate::{audit, deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call};
+use crate::telling::Telling;
+use crate::{audit, deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
     AuditEntry, AuditFilter, AuditLog, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
     FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
-    OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
+    NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
     StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
@@ -29,6 +30,8 @@ pub struct StoreOptions {
     pub lock_wait: Duration,
     /// How long the server may take to answer. Longer than `lock_wait`.
     pub answer_within: Duration,
+    /// The kinds of notification that are written; by redemptions over this store too.
+    pub notifications: Telling,
 }
 
 impl Default for StoreOptions {
@@ -38,6 +41,7 @@ impl Default for StoreOptions {
             connection_within: Duration::from_secs(5),
             lock_wait: Duration::from_secs(5),
             answer_within: Duration::from_secs(15),
+            notifications: NotificationKinds::NONE.into(),
         }
     }
 }
@@ -58,6 +62,7 @@ pub(crate) struct Reader {
     /// How often something is tried that may be tried again. After a restart of the server every connection in the
     /// pool is broken, and only using one tells.
     attempts: u32,
+    telling: Telling,
 }
 
 impl MysqlStore {
@@ -88,12 +93,15 @@ impl MysqlStore {
                 })
             })
             .connect_lazy_with(connector.options().clone());
+        let reader = Reader {
+            pool,
+            answer_within: connector.answer_within(),
+            attempts: limits::MAX_ATTEMPTS.saturating_add(options.connections),
+            telling: options.notifications,
+        };
+        reader.learn_webhooks().await.map_err(migrations::unreachable)?;
         Ok(Self {
-            reader: Reader {
-                pool,
-                answer_within: connector.answer_within(),
-                attempts: limits::MAX_ATTEMPTS.saturating_add(options.connections),
-            },
+            reader,
             handle: Handle::current(),
         })
     }
@@ -109,6 +117,18 @@ impl MysqlStore {
     pub async fn held(&self, coupon: CouponId, users: &[UserId]) -> Result<Vec<Option<Held>>, StoreError> {
         let users = users.to_vec();
         self.run(move |reader| async move { marks::held(&reader, coupon, &users).await })
+            .await
+    }
+
+    /// Which kinds of notification are written, for a ledger in the same database.
+    pub fn telling(&self) -> Telling {
+        self.reader.telling.clone()
+    }
+
+    /// Looks whether there is a webhook, which decides about the kinds that are written: other servers make and delete
+    /// them too.
+    pub async fn learn_webhooks(&self) -> Result<(), StoreError> {
+        self.run(|reader| async move { reader.learn_webhooks().await })
             .await
     }
 
@@ -137,6 +157,23 @@ impl Reader {
     /// A connection from the pool.
     pub(crate) async fn connection(&self) -> Result<PoolConnection<MySql>, Failure> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// The kinds of notification that are written.
+    pub(crate) fn notifications(&self) -> NotificationKinds {
+        self.telling.kinds()
+    }
+
+    /// Looks whether there is a webhook.
+    pub(crate) async fn learn_webhooks(&self) -> Result<(), Failure> {
+        let any = webhooks::any(self).await?;
+        self.telling.note_webhooks(any);
+        Ok(())
+    }
+
+    /// Notes that there is a webhook.
+    pub(crate) fn note_webhook(&self) {
+        self.telling.note_webhooks(true);
     }
 
     /// How often something is tried that may be tried again.

@@ -46,6 +46,7 @@ pub(crate) async fn add(
     if answered.affected == 0 {
         return Ok(None);
     }
+    reader.note_webhook();
     let id = u32::try_from(answered.last_id)
         .ok()
         .and_then(|id| WebhookId::new(id).ok())
@@ -60,6 +61,16 @@ pub(crate) async fn all(reader: &Reader) -> Result<Vec<Webhook>, Failure> {
         script
     };
     reader.ask_one(script).await?.rows.iter().map(webhook).collect()
+}
+
+/// Whether there is one.
+pub(crate) async fn any(reader: &Reader) -> Result<bool, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        script.statement("SELECT id FROM webhooks LIMIT 1");
+        script
+    };
+    Ok(!reader.ask_one(script).await?.rows.is_empty())
 }
 
 pub(crate) async fn one(reader: &Reader, id: WebhookId) -> Result<Option<Webhook>, Failure> {

@@ -7,13 +7,13 @@ use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::table::Table;
 use crate::times::Moment;
-use crate::wiring::{Channels, codes_of, jobs, store_options};
+use crate::wiring::{Channels, Engines, codes_of, jobs, store_options};
 use crate::{telemetry, terminal};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use coupon_app::{JobBook as _, JobRecord, NotificationOutbox as _, OutboxTally};
+use coupon_app::{JobBook, JobRecord, NotificationOutbox, OutboxTally};
 use coupon_core::Timestamp;
-use coupon_worker::{Job, stop};
+use coupon_worker::{Job, Jobs, stop};
 use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,7 +30,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 expire writes down which issued coupons have expired; remind writes reminders; deliver brings notifications. A server
-that works alone runs them itself; running one beside it is harmless, and refused while the server runs the same.
+that works alone runs them itself, and on a shared database `firstcome work` does; running one beside it is harmless,
+and refused while somebody runs the same.
 
 With --at the job takes it to be another time. What is written then stays written: nobody is reminded again when the
 time really comes.
@@ -69,21 +70,52 @@ pub(crate) fn run(shared: &Shared, command: &Command) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// The store of a data directory, whether a server runs there or not.
-fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
-    ensure!(
-        !settings.database.is_set(),
-        "jobs are not run on a shared database by this version"
-    );
-    let directory = DataDir::open(&settings.data_dir)?;
-    let store = SqliteStore::open(&directory.store_file(), store_options(settings))?;
-    Ok(Arc::new(store))
+/// Where the jobs write.
+enum Place {
+    /// A data directory, whether a server runs there or not.
+    Alone(Arc<SqliteStore>),
+    /// The database of many servers.
+    Shared(Engines),
 }
 
-/// By which notifications are told.
-fn channels(settings: &Settings, store: &Arc<SqliteStore>) -> anyhow::Result<Channels> {
-    let codes = converse(codes_of(store))?;
-    Channels::open(settings, Arc::clone(store) as _, Arc::clone(store) as _, &codes)
+impl Place {
+    fn open(settings: &Settings) -> anyhow::Result<Self> {
+        if settings.database.is_set() {
+            return Ok(Self::Shared(converse(Engines::open(settings))?));
+        }
+        let directory = DataDir::open(&settings.data_dir)?;
+        let store = SqliteStore::open(&directory.store_file(), store_options(settings))?;
+        Ok(Self::Alone(Arc::new(store)))
+    }
+
+    fn jobs(&self, settings: &Settings) -> anyhow::Result<Jobs> {
+        match self {
+            Self::Alone(store) => {
+                let codes = converse(codes_of(store))?;
+                let channels =
+                    Channels::open(settings, Arc::clone(store) as _, Arc::clone(store) as _, &codes)?;
+                jobs(settings, store, &channels)
+            }
+            Self::Shared(engines) => {
+                let channels = converse(engines.channels(settings))?;
+                jobs(settings, &engines.store, &channels)
+            }
+        }
+    }
+
+    fn book(&self) -> &dyn JobBook {
+        match self {
+            Self::Alone(store) => store.as_ref(),
+            Self::Shared(engines) => engines.store.as_ref(),
+        }
+    }
+
+    fn outbox(&self) -> &dyn NotificationOutbox {
+        match self {
+            Self::Alone(store) => store.as_ref(),
+            Self::Shared(engines) => engines.store.as_ref(),
+        }
+    }
 }
 
 fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Result<()> {
@@ -94,9 +126,8 @@ fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Resul
         .transpose()
         .context("--at is beyond the calendar")?
         .map(|at| Timestamp::saturating_from_micros(at.as_microsecond()));
-    let store = store(settings)?;
-    let channels = channels(settings, &store)?;
-    let jobs = jobs(settings, &store, &channels)?;
+    let place = Place::open(settings)?;
+    let jobs = place.jobs(settings)?;
     // Nobody rings: a signal ends the process, and what was written stays.
     let (_bell, told) = stop();
     let name = options.job.name();
@@ -112,8 +143,9 @@ fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Resul
 }
 
 fn list(shared: &Shared, settings: &Settings) -> anyhow::Result<()> {
-    let store = store(settings)?;
-    let (records, tally) = converse(async { Ok((store.jobs().await?, store.tally().await?)) })?;
+    let place = Place::open(settings)?;
+    let (records, tally) =
+        converse(async { Ok((place.book().jobs().await?, place.outbox().tally().await?)) })?;
     let of = |job: Job| records.iter().find(|record| *record.name == *job.name());
     if shared.json {
         let all: Vec<_> = Job::ALL.iter().map(|job| as_json(*job, of(*job))).collect();

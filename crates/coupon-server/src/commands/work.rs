@@ -1,17 +1,17 @@
-//! `firstcome work`: brings what Redis has decided to the database, directly or by Kafka.
+//! `firstcome work`: brings what Redis has decided to the database, directly or by Kafka, and runs the jobs there.
 
 use crate::cli::Shared;
 use crate::client::converse;
 use crate::clock::SystemClock;
 use crate::config::{SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear, Farewell};
-use crate::wiring::{Carrier, Carriers, Engines};
+use crate::wiring::{Carrier, Carriers, Engines, JobThread, jobs};
 use crate::{banner, environment, telemetry};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use coupon_app::CouponStore as _;
 use coupon_http::{BackDoor, Vitals};
-use coupon_worker::{Books, persist, stop};
+use coupon_worker::{Books, Jobs, persist, stop};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,8 @@ use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Any number of workers share the work. With kafka.brokers set it travels by Kafka: workers publish what Redis has
+Any number of workers share the work. They run the jobs (expire, remind, deliver), each of them one at a time, unless
+jobs.run is false. With kafka.brokers set it travels by Kafka: workers publish what Redis has
 decided, and others, or the same, take it from the topic. Each says on /readyz whether database, stream and Kafka answer
 and are as strong as promised, and on /metrics how far behind they are. Stop with Ctrl+C or SIGTERM: what is in hand is finished first.
 
@@ -52,9 +53,14 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
 /// How often a worker looks at the settings of Kafka's topics.
 const LOOK_AT_KAFKA_EVERY: Duration = Duration::from_secs(10);
 
+/// The last line of a text in the OpenMetrics format.
+const END: &str = "# EOF\n";
+
 /// What a worker says of itself.
 struct Worker {
     carriers: Carriers,
+    /// Unless somebody else runs them.
+    jobs: Option<Arc<Jobs>>,
     /// What is wrong with Kafka, its settings among it.
     kafka: Mutex<Option<String>>,
     stopping: AtomicBool,
@@ -89,15 +95,19 @@ impl Vitals for Worker {
 
     fn metrics(&self) -> Result<String, std::fmt::Error> {
         let books: Vec<&Books> = self.carriers.all.iter().map(|carrier| &carrier.books).collect();
-        Books::text_of(&books)
+        let text = Books::text_of(&books)?;
+        let Some(jobs) = &self.jobs else { return Ok(text) };
+        // One text has one end.
+        let beginning = text.strip_suffix(END).unwrap_or(&text);
+        Ok(format!("{beginning}{}", jobs.books().text()?))
     }
 }
 
 async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     ensure!(
-        settings.redis.is_set(),
-        "there is nothing to carry: only Redis hands issues on (FIRSTCOME_REDIS_ADDRESSES); what the database decides \
-         is there already"
+        settings.redis.is_set() || settings.jobs.run,
+        "there is nothing to do: jobs.run is false, and only Redis hands issues on (FIRSTCOME_REDIS_ADDRESSES); what \
+         the database decides is there already"
     );
     let engines = Engines::open(settings).await?;
     engines
@@ -105,6 +115,12 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
         .health()
         .await
         .context("the database (database.url)")?;
+    let jobs = if settings.jobs.run {
+        let channels = engines.channels(settings).await?;
+        Some(Arc::new(jobs(settings, &engines.store, &channels)?))
+    } else {
+        None
+    };
     let (bell, told) = stop();
     let carriers = {
         let _engines = engines.handle().enter();
@@ -112,6 +128,7 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     let worker = Arc::new(Worker {
         carriers,
+        jobs: jobs.clone(),
         kafka: Mutex::default(),
         stopping: AtomicBool::new(false),
     });
@@ -124,6 +141,9 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     let url = format!("http://{}", door.address()?);
     let ear = Ear::open()?;
     let batch = usize::try_from(settings.work.batch_records).unwrap_or(usize::MAX);
+    let job_thread = jobs
+        .map(|jobs| JobThread::start(jobs, ear.teller()))
+        .transpose()?;
     let mut working = Vec::new();
     for carrier in &worker.carriers.all {
         let (carrier, told, alarm) = (Arc::clone(carrier), told.clone(), ear.teller());
@@ -170,6 +190,9 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     worker.stopping.store(true, Ordering::Relaxed);
     // It has ended by itself if it does not hear.
     let _heard = bell.send(true);
+    if let Some(jobs) = job_thread {
+        jobs.finish();
+    }
     for one in working {
         one.await.context("bringing deliveries ended badly")?;
     }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct JobsSettings {
-    /// Whether a server that works alone runs them itself. If not, somebody must: `firstcome jobs run`.
+    /// Whether a server that works alone, or a worker on a shared database, runs them itself. If not, somebody must:
+    /// `firstcome jobs run`.
     pub(crate) run: bool,
     /// How often expiry is written down. Rarely makes its notifications late; whether something is expired is judged by
     /// the clock all the same.

@@ -52,7 +52,7 @@ impl KafkaLegs {
 }
 
 impl Carriers {
-    /// Without Kafka from the stream to the store. With it from the stream to the topic, from the topic to the store,
+    /// Nothing without Redis: only Redis hands issues on. Without Kafka from the stream to the store. With it from the stream to the topic, from the topic to the store,
     /// and out of the stream when the store has it.
     pub(crate) fn open(
         settings: &Settings,
@@ -60,6 +60,13 @@ impl Carriers {
         name: &str,
         stop: &Stop,
     ) -> anyhow::Result<Self> {
+        if !settings.redis.is_set() {
+            // What the database decides is there already.
+            return Ok(Self {
+                all: Vec::new(),
+                kafka: None,
+            });
+        }
         match kafka_options(&settings.kafka)? {
             None => Self::direct(settings, engines, name),
             Some(options) => Self::by_kafka(settings, engines, name, stop, options),

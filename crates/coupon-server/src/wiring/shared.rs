@@ -1,7 +1,7 @@
 //! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
 
-use super::House;
 use super::kafka;
+use super::{Channels, House};
 use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
 use crate::clock::SystemClock;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store_mysql::{
     Contention, DatabaseLedger, LedgerOptions, MysqlRedemptions, MysqlStore, RedemptionOptions, StoreOptions,
+    Telling,
 };
 use tokio::runtime::{Handle, Runtime};
 
@@ -47,16 +48,45 @@ impl Engines {
         let url = database_url(settings)?;
         let options = StoreOptions {
             connections: settings.database.store_connections,
+            notifications: Telling::new(
+                settings.notifications.kinds(settings.mail.is_set()),
+                settings.notifications.kinds(true),
+            ),
             ..StoreOptions::default()
         };
         let opening = runtime
             .handle
             .spawn(async move { MysqlStore::open(&url, options).await });
-        let store = opening.await?.context("the database (database.url)")?;
-        Ok(Self {
-            runtime,
-            store: Arc::new(store),
-        })
+        let store = Arc::new(opening.await?.context("the database (database.url)")?);
+        let learning = Arc::downgrade(&store);
+        runtime.handle.spawn(async move {
+            loop {
+                tokio::time::sleep(REFRESH_EVERY).await;
+                let Some(store) = learning.upgrade() else { return };
+                if let Err(error) = store.learn_webhooks().await {
+                    tracing::debug!(%error, "the database was not asked whether there is a webhook");
+                }
+            }
+        });
+        Ok(Self { runtime, store })
+    }
+
+    /// The key of the codes, which is made when it is first asked for.
+    pub(crate) async fn codes(&self) -> anyhow::Result<CodeKey> {
+        let mut fresh = [0u8; 16];
+        getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
+        Ok(CodeKey::new(self.store.code_key(fresh).await?))
+    }
+
+    /// By which notifications are told.
+    pub(crate) async fn channels(&self, settings: &Settings) -> anyhow::Result<Channels> {
+        let codes = self.codes().await?;
+        Channels::open(
+            settings,
+            Arc::clone(&self.store) as _,
+            Arc::clone(&self.store) as _,
+            &codes,
+        )
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -92,9 +122,7 @@ impl Together {
         let keys = Keys::of_many(settings)?;
         let engines = Engines::open(settings).await?;
         let store = Arc::clone(&engines.store);
-        let mut fresh = [0u8; 16];
-        getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
-        let codes = CodeKey::new(store.code_key(fresh).await?);
+        let codes = engines.codes().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let board = Arc::new(Board::new());
         let mut offers = Vec::new();
@@ -134,13 +162,13 @@ impl Together {
             key_store: Arc::clone(&store) as _,
             webhooks: Arc::clone(&store) as _,
             contacts: Arc::clone(&store) as _,
-            audit: store,
+            audit: Arc::clone(&store) as _,
             codes,
             ledgers,
             redeemer,
             reconciliation,
             dead_letters,
-            deliveries: None,
+            deliveries: Some(store),
             strategies,
             acks: vec![AckLevel::Ledger, AckLevel::Store],
             keys,
@@ -284,6 +312,7 @@ async fn database_ledgers(
             contention: contention.clone(),
             connections: 1,
             declared: settings.database.declared.clone(),
+            notifications: engines.store.telling(),
             ..LedgerOptions::default()
         };
         let (url, board) = (database_url(settings)?, Arc::clone(board));

@@ -1,5 +1,6 @@
 //! Jobs on the real binary: by hand with the clock moved, and by the server itself.
 
+use crate::fleet::{Fleet, admin, publish, wait_for};
 use crate::harness::{Caller, PATIENCE, Scratch, converse};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -99,4 +100,56 @@ fn what_cannot_be_a_job_or_a_time_or_a_list_of_reminders_is_refused() {
     }
     let said = scratch.refused(&["--data-dir", "nowhere", "jobs", "run", "expire"]);
     assert!(said.contains("no data directory"), "{said}");
+}
+
+#[test]
+fn on_a_shared_database_jobs_are_run_by_command_and_by_workers() {
+    let keep = ("FIRSTCOME_NOTIFICATIONS_KEEP", "always".to_owned());
+    let often = ("FIRSTCOME_JOBS_EXPIRE_EVERY_S", "1".to_owned());
+    let Some(fleet) = Fleet::told(vec![keep, often]) else {
+        return;
+    };
+    let command = |arguments: &[&str]| -> Value {
+        let output = fleet.command(&[&["--json", "jobs"][..], arguments].concat());
+        let output = { output }.output().unwrap();
+        assert!(output.status.success(), "{}", crate::harness::told(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let server = fleet.serve(&[]);
+    let admin = admin(&server);
+    let coupon = publish(&admin, 3, &json!({ "strategy": "database" }));
+    let ids: Vec<String> = (1..=3)
+        .map(|number| {
+            let issued = admin.issue(&coupon, &format!("user-{number}")).1;
+            issued["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let body = json!({ "orderId": "order", "orderAmount": 50_000 });
+    let path = format!("/v1/issued-coupons/{}/redemption", ids[0]);
+    admin.ask(reqwest::Method::POST, &path, Some(body));
+    for (job, at, done) in [
+        ("remind", "+22d", 0),
+        ("remind", "+24d", 2),
+        ("remind", "+24d", 0),
+        ("expire", "+31d", 2),
+        ("expire", "+31d", 0),
+    ] {
+        let said = command(&["run", job, "--at", at]);
+        assert_eq!(said["done"], json!(done), "{job} at {at}");
+    }
+    // Sold out, redeemed, two reminders, two that have expired.
+    assert_eq!(command(&["list"])["notifications"]["new"], json!(6));
+    let worker = fleet.work();
+    let page = wait_for(|| {
+        let url = format!("{}/metrics", worker.url);
+        let page = converse(async { reqwest::get(url).await.unwrap().text().await.unwrap() });
+        let ran = page.lines().any(|line| {
+            line.strip_prefix("firstcome_job_runs_total{job=\"expire\"} ")
+                .is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count >= 2))
+        });
+        ran.then_some(page)
+    });
+    assert_eq!(page.matches("# EOF").count(), 1, "one text has one end");
+    assert!(worker.stop().0.success());
+    assert!(server.stop().0.success());
 }

@@ -4,11 +4,12 @@ use super::poster::Reach;
 use super::{Inner, LedgerClock, Prepared};
 use crate::error::Failure;
 use crate::limits;
+use crate::notices;
 use crate::row;
 use crate::rows::{self, Ends};
 use crate::script::Script;
 use crate::session::{CLOCK, Session};
-use coupon_app::{Epoch, IssueRequest, IssuedRecord, Reply};
+use coupon_app::{Epoch, IssueRequest, IssuedRecord, NotificationKind, Reply};
 use coupon_core::{Coupon, CouponId, Held, Outcome, Standing, Timestamp, UserId, decide};
 use sqlx::mysql::MySqlRow;
 use std::collections::{HashMap, HashSet};
@@ -72,7 +73,7 @@ impl Group {
             session.roll_back().await;
             return Ok(Prepared { replies, news: None });
         };
-        self.write(session, guard, &read, &issues, &ends).await?;
+        self.write(inner, session, guard, &read, &issues, &ends).await?;
         let reach = Reach {
             issued: ends.highest,
             first_issued_at: read
@@ -159,6 +160,7 @@ impl Group {
 
     async fn write(
         &self,
+        inner: &Inner,
         session: &mut Session,
         guard: Guard,
         read: &Read,
@@ -195,6 +197,13 @@ impl Group {
             return Err(Failure::Overtaken("the row of a session"));
         }
         for script in scripts {
+            session.ask(script).await?;
+        }
+        let limit = read.coupon.terms.quantity.limit();
+        let tells = inner.telling.kinds().has(NotificationKind::SoldOut);
+        if tells && limit.is_some_and(|last| last.get() == ends.highest) {
+            let mut script = Script::new();
+            notices::write_sold_out(&mut script, self.coupon);
             session.ask(script).await?;
         }
         Ok(())

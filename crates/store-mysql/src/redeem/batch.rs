@@ -12,7 +12,7 @@ use crate::limits;
 use crate::row::{self, ISSUED_COLUMNS};
 use crate::script::Script;
 use crate::session::Session;
-use coupon_app::{RedemptionAction, RedemptionRequest};
+use coupon_app::{NotificationKinds, RedemptionAction, RedemptionRequest};
 use coupon_core::{CouponId, Position, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -21,6 +21,7 @@ use std::sync::Mutex;
 pub(super) async fn decide(
     session: &mut Session,
     known: &Mutex<Offers>,
+    kinds: NotificationKinds,
     requests: &[RedemptionRequest],
     clock: Timestamp,
 ) -> Result<Decided, Failure> {
@@ -30,7 +31,7 @@ pub(super) async fn decide(
     let outcomes = decided.collect::<Result<Vec<_>, Failure>>()?;
     let wrote = notes.stands.values().any(|stand| !stand.taken.is_empty());
     if wrote {
-        write(session, &notes).await?;
+        write(session, kinds, &notes).await?;
     }
     Ok(Decided {
         outcomes,

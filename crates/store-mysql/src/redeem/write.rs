@@ -6,10 +6,13 @@ use crate::audit;
 use crate::error::Failure;
 use crate::history;
 use crate::limits;
+use crate::notices::{self, Told};
 use crate::script::Script;
 use crate::session::Session;
+use crate::survey::{self, Block};
+use coupon_app::NotificationKinds;
 use coupon_core::{Amount, CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Step, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a statement must have done to rows; anything else undoes the transaction.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,11 @@ const ANYTHING: Must = Must {
 };
 
 /// Writes every step that was taken, and counts the session.
-pub(super) async fn write(session: &mut Session, notes: &Notes) -> Result<(), Failure> {
+pub(super) async fn write(
+    session: &mut Session,
+    kinds: NotificationKinds,
+    notes: &Notes,
+) -> Result<(), Failure> {
     let taken = |(_, stand): &(&IssuedCouponId, &Stand)| !stand.taken.is_empty();
     let changed: Vec<(&IssuedCouponId, &Stand)> = notes.stands.iter().filter(taken).collect();
     let mut statements = Statements::default();
@@ -54,6 +61,14 @@ pub(super) async fn write(session: &mut Session, notes: &Notes) -> Result<(), Fa
             history::insert(script, index == 0, *id, entry);
         }
     }
+    let told: Vec<Told> = entries
+        .iter()
+        .map(|(id, entry)| Told::of_step(*id, entry))
+        .filter(|told| kinds.has(told.id.kind()))
+        .collect();
+    for some in told.chunks(limits::MAX_STEP_ROWS) {
+        notices::insert(statements.next(session, ANYTHING).await?, some);
+    }
     put_tokens(session, notes, &mut statements).await?;
     for some in notes.logged.chunks(limits::MAX_STEP_ROWS) {
         let script = statements.next(session, ANYTHING).await?;
@@ -67,6 +82,16 @@ pub(super) async fn write(session: &mut Session, notes: &Notes) -> Result<(), Fa
                 (&logged.before, &logged.after),
             )?;
         }
+    }
+    // What was given back is open again: jobs have to look at it. Behind the rows, as jobs do it too.
+    let given_back: BTreeSet<Block> = entries
+        .iter()
+        .filter(|(_, entry)| matches!(entry.step, Step::Cancelled { .. }))
+        .map(|(id, _)| Block::of(*id))
+        .collect();
+    let given_back: Vec<Block> = given_back.into_iter().collect();
+    for some in given_back.chunks(limits::MAX_STEP_ROWS) {
+        survey::look_again(statements.next(session, ANYTHING).await?, some);
     }
     // The sums last: their rows are what batches of one coupon wait for, whoever sends them.
     for (coupon, sums) in &Sums::of(&changed) {

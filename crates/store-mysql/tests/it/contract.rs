@@ -5,10 +5,11 @@ use async_trait::async_trait;
 use coupon_app::contract::addresses::{AddressBook, AddressHarness};
 use coupon_app::contract::delivery::{DeliveryHarness, Intake};
 use coupon_app::contract::ledger::{Bench, LedgerHarness};
+use coupon_app::contract::notices::{NoticeHarness, Office};
 use coupon_app::contract::redemption::{RedemptionHarness, Till};
 use coupon_app::contract::store::{Books, ByDelivery, Numbers, StoreHarness};
 use coupon_app::memory::{ManualClock, Medium, MemoryLedger, MemoryStore};
-use coupon_app::{Board, Clock};
+use coupon_app::{Board, Clock, NotificationKinds};
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine, SqlOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -202,7 +203,10 @@ fn intake(store: MysqlStore) -> Intake {
 
 impl Stores {
     async fn till(&self) -> Till {
-        let store = self.store().await;
+        self.till_of(self.store().await).await
+    }
+
+    async fn till_of(&self, store: MysqlStore) -> Till {
         let options = RedemptionOptions {
             connections: 4,
             ..RedemptionOptions::default()
@@ -231,6 +235,37 @@ impl RedemptionHarness for Stores {
 
     fn schedules(&self) -> u32 {
         12
+    }
+}
+
+impl Stores {
+    async fn office(&self, kinds: NotificationKinds) -> Office {
+        let store = rig::store_writing(self.place.database.url(), kinds).await;
+        Office {
+            till: self.till_of(store.clone()).await,
+            outbox: Arc::new(store.clone()),
+            calendar: Arc::new(store.clone()),
+            jobs: Arc::new(store),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl NoticeHarness for Stores {
+    async fn open(&mut self, kinds: NotificationKinds) -> Office {
+        rig::empty(&self.place.database);
+        self.numbers = Arc::default();
+        self.office(kinds).await
+    }
+
+    async fn crash_and_reopen(&mut self, office: Office) -> Office {
+        drop_store(office).await;
+        self.place.crash();
+        self.office(NotificationKinds::ALL).await
+    }
+
+    fn schedules(&self) -> u32 {
+        8
     }
 }
 
@@ -285,6 +320,15 @@ macro_rules! engine {
                 });
             }
 
+            mod notices {
+                use super::*;
+
+                coupon_app::notice_contract!(Stores {
+                    place: had!(Place::on($engine)),
+                    numbers: Arc::default(),
+                });
+            }
+
             mod addresses {
                 use super::*;
 
@@ -307,6 +351,18 @@ macro_rules! engine {
                     }
                     tokens {
                         the_same_token_gives_the_answer_that_the_step_was_given
+                    }
+                }
+
+                coupon_app::contract_cases! { notices, Stores {
+                        place: had!(Place::on_its_own($engine)),
+                        numbers: Arc::default(),
+                    };
+                    deliveries {
+                        what_was_taken_is_handed_out_again_when_its_lease_ends
+                    }
+                    writing {
+                        every_issue_is_announced_once
                     }
                 }
 

@@ -9,6 +9,7 @@
 mod contract;
 mod faults;
 mod fences;
+mod notices;
 mod outside;
 mod redeem;
 mod rig;

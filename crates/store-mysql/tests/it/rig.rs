@@ -2,7 +2,7 @@
 
 use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::terms;
-use coupon_app::{Answer, Board, CommandOutcome, IssueLedger, LedgerError, Reply, Request};
+use coupon_app::{Answer, Board, CommandOutcome, IssueLedger, LedgerError, NotificationKinds, Reply, Request};
 use coupon_core::{Command, CouponId, Outcome, Terms, UserId};
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine, SqlOptions};
 use std::sync::{Arc, LazyLock};
@@ -57,17 +57,31 @@ pub(crate) fn empty(database: &SqlDatabase) {
         "contacts",
         "ledger_servers",
         "audit_log",
+        "issued_blocks",
+        "announcements",
+        "notifications",
+        "notification_deliveries",
+        "jobs",
     ] {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }
     database
-        .query("UPDATE meta SET last_coupon_id = 0, code_key = NULL")
+        .query("UPDATE meta SET last_coupon_id = 0, code_key = NULL, reminders = ''")
         .unwrap();
 }
 
 pub(crate) async fn store(url: &str) -> MysqlStore {
+    store_writing(url, NotificationKinds::NONE).await
+}
+
+/// A store that writes notifications of these kinds.
+pub(crate) async fn store_writing(url: &str, notifications: NotificationKinds) -> MysqlStore {
     let url = url.to_owned();
-    let opening = async move { MysqlStore::open(&url, StoreOptions::default()).await };
+    let options = StoreOptions {
+        notifications: notifications.into(),
+        ..StoreOptions::default()
+    };
+    let opening = async move { MysqlStore::open(&url, options).await };
     RUNTIME.spawn(opening).await.unwrap().unwrap()
 }
 
