@@ -19,12 +19,12 @@ use crate::connection::{Connector, Line, pause};
 use crate::error::{Failure, OpenError, indeterminate, unavailable};
 use crate::session::{Ended, Session, SessionRules, Trouble};
 use crate::settings::Declared;
+use crate::telling::Telling;
 use crate::{limits, migrations, settings};
 use async_trait::async_trait;
-use crate::telling::Telling;
 use coupon_app::{
-    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, NotificationKinds,
-    Reason, Reply, Request,
+    Answer, Board, Clock, CommandRequest, Health, IssueLedger, LedgerError, Look, NotificationKinds, Reason,
+    Reply, Request,
 };
 use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};

@@ -12,6 +12,7 @@
 //! `docs/DATA-MODEL.md` describes the tables to the column, and `docs/decisions/` says why they are so.
 
 mod addresses;
+mod announce;
 mod audit;
 mod calendar;
 mod condition;

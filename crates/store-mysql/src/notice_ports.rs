@@ -1,7 +1,7 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
 use crate::store::MysqlStore;
-use crate::{calendar, jobs, outbox};
+use crate::{announce, calendar, jobs, outbox};
 use async_trait::async_trait;
 use coupon_app::{
     Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, Notification,
@@ -62,7 +62,8 @@ impl NotificationOutbox for MysqlStore {
     }
 
     async fn tally(&self) -> Result<OutboxTally, StoreError> {
-        self.run(|reader| async move { outbox::tally(&reader).await }).await
+        self.run(|reader| async move { outbox::tally(&reader).await })
+            .await
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
@@ -90,7 +91,7 @@ impl Calendar for MysqlStore {
     }
 
     async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
-        self.run(move |reader| async move { calendar::announce(&reader, limit).await })
+        self.run(move |reader| async move { announce::announce(&reader, limit).await })
             .await
     }
 }

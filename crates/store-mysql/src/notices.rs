@@ -53,7 +53,9 @@ fn key(id: NotificationId) -> Key {
         NotificationId::RedemptionCancelled { issued, number } => of(issued, "redemption-cancelled", number),
         NotificationId::Expired(issued) => of(issued, "expired", 0),
         NotificationId::Revoked(issued) => of(issued, "revoked", 0),
-        NotificationId::SoldOut { coupon, position } => of(IssuedCouponId { coupon, position }, "sold-out", 0),
+        NotificationId::SoldOut { coupon, position } => {
+            of(IssuedCouponId { coupon, position }, "sold-out", 0)
+        }
     }
 }
 

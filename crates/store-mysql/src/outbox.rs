@@ -117,7 +117,9 @@ async fn try_plan(reader: &Reader, plans: &[&Plan], now: Timestamp) -> Result<()
         let mut seen = BTreeSet::new();
         let mut script = Script::new();
         for (plan, answered) in some.iter().zip(&locked) {
-            let Some(found) = answered.rows.first() else { continue };
+            let Some(found) = answered.rows.first() else {
+                continue;
+            };
             let number = row::unsigned(found, 0)?;
             if !seen.insert(number) {
                 continue;

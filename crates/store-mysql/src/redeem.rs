@@ -201,7 +201,15 @@ impl Inner {
     ) -> Result<Decided, Trouble> {
         session.open().await.map_err(Trouble::Nothing)?;
         self.check(session).await.map_err(Trouble::Nothing)?;
-        let decided = match batch::decide(session, &self.offers, self.reader.notifications(), requests, clock).await {
+        let decided = match batch::decide(
+            session,
+            &self.offers,
+            self.reader.notifications(),
+            requests,
+            clock,
+        )
+        .await
+        {
             Ok(decided) if decided.wrote => decided,
             Ok(decided) => {
                 session.roll_back().await;

@@ -109,7 +109,11 @@ impl Shelf {
         } else {
             self.steps.push(Step::Rows(epoch, vec![issue.clone()]));
         }
-        if facts.quantity.limit().is_some_and(|last| last.get() == facts.count) {
+        if facts
+            .quantity
+            .limit()
+            .is_some_and(|last| last.get() == facts.count)
+        {
             self.steps.push(Step::SoldOut);
         }
         Ok(true)

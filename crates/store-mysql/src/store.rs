@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use coupon_app::{
     AuditEntry, AuditFilter, AuditLog, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
     FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
-    NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId, StoreError,
-    StoreTally, WalletFilter,
+    NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId,
+    StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use sqlx::MySql;

@@ -59,7 +59,10 @@ impl Known {
         let coupons = coupons(transaction, &ids).await?;
         let mut by_coupon: BTreeMap<CouponId, BTreeSet<Position>> = BTreeMap::new();
         for issued in told.iter().filter_map(|one| one.id.issued_coupon()) {
-            by_coupon.entry(issued.coupon).or_default().insert(issued.position);
+            by_coupon
+                .entry(issued.coupon)
+                .or_default()
+                .insert(issued.position);
         }
         let mut asked = Script::new();
         for (coupon, positions) in &by_coupon {
@@ -133,9 +136,8 @@ impl Known {
 /// The step that this one tells of.
 fn step(id: NotificationId) -> Option<(IssuedCouponId, u32)> {
     match id {
-        NotificationId::Redeemed { issued, number } | NotificationId::RedemptionCancelled { issued, number } => {
-            Some((issued, number))
-        }
+        NotificationId::Redeemed { issued, number }
+        | NotificationId::RedemptionCancelled { issued, number } => Some((issued, number)),
         NotificationId::Issued(_)
         | NotificationId::Expiring { .. }
         | NotificationId::Expired(_)

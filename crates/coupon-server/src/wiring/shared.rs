@@ -1,9 +1,9 @@
 //! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
 
 use super::kafka;
-use super::{Channels, House};
 use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
+use super::{Channels, House};
 use crate::clock::SystemClock;
 use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;

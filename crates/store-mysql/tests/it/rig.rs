@@ -2,7 +2,9 @@
 
 use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::terms;
-use coupon_app::{Answer, Board, CommandOutcome, IssueLedger, LedgerError, NotificationKinds, Reply, Request};
+use coupon_app::{
+    Answer, Board, CommandOutcome, IssueLedger, LedgerError, NotificationKinds, Reply, Request,
+};
 use coupon_core::{Command, CouponId, Outcome, Terms, UserId};
 use coupon_testkit::{Sql, SqlDatabase, SqlEngine, SqlOptions};
 use std::sync::{Arc, LazyLock};
