@@ -1,6 +1,6 @@
 //! The whole life of coupons on the real binary, told to a real receiver and a real mail server that fail meanwhile.
 
-use crate::harness::{Caller, PATIENCE, Scratch};
+use crate::harness::{Caller, PATIENCE, Scratch, converse};
 use coupon_testkit::{HttpConduct, HttpReceiver, MailFault, MailServer, MailStage};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ fn a_sale_runs_from_create_to_expire_and_everybody_is_told_once_although_workers
     let begun = Instant::now();
     while !scratch.run(&refs(&next)).status.success() {
         assert!(begun.elapsed() < LEASE + PATIENCE, "nobody takes over");
-        std::thread::sleep(Duration::from_millis(500));
+        converse(async { tokio::time::sleep(Duration::from_millis(500)).await });
     }
 
     // Everybody listens again.
