@@ -112,9 +112,10 @@ impl Fleet {
         Server::start(self.command(&["work", "--listen", "127.0.0.1:0"]))
     }
 
-    /// A worker that reaches the database elsewhere.
+    /// A worker that reaches the database elsewhere, and commits there nothing but what it brings: others run the jobs.
     pub(crate) fn work_on(&self, database: &str) -> Server {
-        Server::start(self.command_on(database, &["work", "--listen", "127.0.0.1:0"]))
+        let arguments = ["work", "--listen", "127.0.0.1:0", "--set", "jobs.run=false"];
+        Server::start(self.command_on(database, &arguments))
     }
 
     /// How many entries a coupon's stream has.

@@ -4,14 +4,29 @@ use super::rig::{self, had, on_both, run};
 use coupon_app::contract::{START, user};
 use coupon_app::{
     Calendar, Delivery, DeliveryStore, IssuedRecord, LedgerMarks, NotificationKinds, NotificationOutbox,
-    Record, WebhookDraft, WebhookKinds, WebhookSecret, WebhookStore, WebhookUrl,
+    Record, Reminders, WebhookDraft, WebhookKinds, WebhookSecret, WebhookStore, WebhookUrl,
 };
 use coupon_core::{CouponId, Grant, Position, Span, Timestamp};
 use coupon_testkit::SqlEngine;
+use sqlx::Connection as _;
+use sqlx::mysql::MySqlConnection;
+use std::time::Duration;
 use store_mysql::{LedgerOptions, MysqlStore, StoreOptions, Telling};
+
+const DAY: Span = Span::from_secs(86_400);
 
 /// Brings these positions of a coupon, as decided in this epoch; each to the user of its number.
 async fn bring(store: &MysqlStore, coupon: CouponId, epoch: u32, positions: &[u32]) {
+    bring_until(store, coupon, epoch, positions, Timestamp::MAX).await;
+}
+
+async fn bring_until(
+    store: &MysqlStore,
+    coupon: CouponId,
+    epoch: u32,
+    positions: &[u32],
+    expires_at: Timestamp,
+) {
     let one = |position: &u32| {
         Record::Issued(IssuedRecord {
             coupon,
@@ -19,7 +34,7 @@ async fn bring(store: &MysqlStore, coupon: CouponId, epoch: u32, positions: &[u3
             grant: Grant {
                 position: Position::new(*position).unwrap(),
                 issued_at: START,
-                expires_at: Timestamp::MAX,
+                expires_at,
             },
             key: None,
         })
@@ -140,7 +155,72 @@ fn a_webhook_at_one_server_has_all_of_them_write_notifications(engine: SqlEngine
     });
 }
 
+fn days(count: usize) -> Timestamp {
+    std::iter::repeat_n(DAY, count).fold(START, Timestamp::saturating_add)
+}
+
+/// Sends statements on one connection.
+async fn send(connection: &mut MySqlConnection, statements: &'static str) {
+    sqlx::raw_sql(statements).execute(connection).await.unwrap();
+}
+
+fn a_use_given_back_while_a_job_looks_is_not_missed(engine: SqlEngine) {
+    let database = had!(rig::database(engine));
+    run(async {
+        let store = rig::store_writing(database.url(), NotificationKinds::ALL).await;
+        let ledger = rig::ledger(database.url(), LedgerOptions::default()).await;
+        let coupon = rig::create(&ledger, 0).await;
+        bring_until(&store, coupon, 1, &[1], days(8)).await;
+        let reminders = Reminders::new([7]).unwrap();
+        database
+            .query("UPDATE issued_coupons SET redeemed_at = 1, order_id = 'a', order_amount = 1")
+            .unwrap();
+        let passed = store.remind(&reminders, days(1), 10).await.unwrap();
+        assert_eq!((passed.written, passed.more), (0, false), "it is used");
+        database
+            .query("UPDATE issued_blocks SET reminder_due = 0")
+            .unwrap();
+        // As a redemption gives it back, but for the end.
+        let url = database.url().to_owned();
+        let giving_back = async move {
+            let mut connection = MySqlConnection::connect(&url).await.unwrap();
+            send(
+                &mut connection,
+                "START TRANSACTION; \
+                 UPDATE issued_coupons SET redeemed_at = NULL, order_id = NULL, order_amount = NULL; \
+                 UPDATE issued_blocks SET version = version + 1, expiry_due = 0, reminder_due = 0",
+            )
+            .await;
+            connection
+        };
+        let mut connection = rig::RUNTIME.spawn(giving_back).await.unwrap();
+        let looking = rig::RUNTIME.spawn({
+            let (store, reminders) = (store.clone(), reminders.clone());
+            async move { store.remind(&reminders, days(2), 10).await }
+        });
+        let waits = || {
+            let waiting =
+                database.query("SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'");
+            !waiting.unwrap().is_empty()
+        };
+        while !waits() && !looking.is_finished() {
+            // The server shows the same for as long as it is asked more often than every tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        let ending = async move { send(&mut connection, "COMMIT").await };
+        rig::RUNTIME.spawn(ending).await.unwrap();
+        let mut passed = looking.await.unwrap().unwrap();
+        let mut written = passed.written;
+        while passed.more {
+            passed = store.remind(&reminders, days(2), 10).await.unwrap();
+            written += passed.written;
+        }
+        assert_eq!(written, 1);
+    });
+}
+
 on_both! {
+    a_use_given_back_while_a_job_looks_is_not_missed
     announcements_wait_for_an_issue_that_is_still_on_its_way
     announcements_pass_over_what_was_lost_with_a_ledger
     what_the_database_decides_is_told_of_when_it_is_sold_out
