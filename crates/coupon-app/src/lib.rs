@@ -93,7 +93,7 @@ pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
 pub use notification::{
     About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
-    NotificationIdError, NotificationKind, Patience, Recipient, RecipientError, Report,
+    NotificationIdError, NotificationKey, NotificationKind, Patience, Recipient, RecipientError, Report,
 };
 pub use notification_outbox::{
     DeliveryRecord, DeliveryState, NotificationKinds, NotificationOutbox, OutboxTally, Plan, Settled, Taken,

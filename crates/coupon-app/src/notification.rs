@@ -8,7 +8,7 @@ mod id;
 mod patience;
 
 pub use channel::{Attempt, Channel, ChannelOutcome, DeliveryId, Recipient, RecipientError, Report};
-pub use id::{NotificationId, NotificationIdError};
+pub use id::{NotificationId, NotificationIdError, NotificationKey};
 pub use patience::Patience;
 
 use coupon_core::{Amount, Coupon, IssuedCoupon, Order, OrderId, Position, Timestamp};

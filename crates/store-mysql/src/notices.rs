@@ -5,7 +5,7 @@ use crate::history;
 use crate::row;
 use crate::script::Script;
 use coupon_app::NotificationId;
-use coupon_core::{CouponId, HistoryEntry, IssuedCouponId, Step, Timestamp};
+use coupon_core::{CouponId, HistoryEntry, IssuedCouponId, Timestamp};
 use sqlx::mysql::MySqlRow;
 
 /// The columns that [`id`] reads, of the table `n`, with the time after them.
@@ -21,40 +21,9 @@ pub(crate) struct Told {
 impl Told {
     /// What a step of an issued coupon is told as.
     pub(crate) fn of_step(issued: IssuedCouponId, entry: &HistoryEntry) -> Self {
-        let number = entry.number;
-        let id = match entry.step {
-            Step::Redeemed { .. } => NotificationId::Redeemed { issued, number },
-            Step::Cancelled { .. } => NotificationId::RedemptionCancelled { issued, number },
-            Step::Revoked => NotificationId::Revoked(issued),
-        };
-        Self { id, at: entry.at }
-    }
-}
-
-/// The columns of the unique key.
-struct Key {
-    coupon: u32,
-    position: u32,
-    kind: &'static str,
-    detail: u32,
-}
-
-fn key(id: NotificationId) -> Key {
-    let of = |issued: IssuedCouponId, kind, detail| Key {
-        coupon: issued.coupon.get(),
-        position: issued.position.get(),
-        kind,
-        detail,
-    };
-    match id {
-        NotificationId::Issued(issued) => of(issued, "issued", 0),
-        NotificationId::Expiring { issued, days } => of(issued, "expiring", u32::from(days)),
-        NotificationId::Redeemed { issued, number } => of(issued, "redeemed", number),
-        NotificationId::RedemptionCancelled { issued, number } => of(issued, "redemption-cancelled", number),
-        NotificationId::Expired(issued) => of(issued, "expired", 0),
-        NotificationId::Revoked(issued) => of(issued, "revoked", 0),
-        NotificationId::SoldOut { coupon, position } => {
-            of(IssuedCouponId { coupon, position }, "sold-out", 0)
+        Self {
+            id: NotificationId::of_step(issued, entry),
+            at: entry.at,
         }
     }
 }
@@ -64,41 +33,20 @@ pub(crate) fn id(found: &MySqlRow, column: usize) -> Result<NotificationId, Fail
     let issued = history::id(found, column)?;
     let kind = row::text(found, column + 2)?;
     let detail = row::small(found, column + 3)?;
-    let wrong = || Failure::Damaged(format!("{kind} {detail} is no notification"));
-    Ok(match kind.as_str() {
-        "issued" => NotificationId::Issued(issued),
-        "expired" => NotificationId::Expired(issued),
-        "revoked" => NotificationId::Revoked(issued),
-        "sold-out" => NotificationId::SoldOut {
-            coupon: issued.coupon,
-            position: issued.position,
-        },
-        "expiring" => NotificationId::Expiring {
-            issued,
-            days: u16::try_from(detail).map_err(|_out_of_range| wrong())?,
-        },
-        "redeemed" => NotificationId::Redeemed {
-            issued,
-            number: detail,
-        },
-        "redemption-cancelled" => NotificationId::RedemptionCancelled {
-            issued,
-            number: detail,
-        },
-        _ => return Err(wrong()),
-    })
+    NotificationId::from_key(issued, &kind, detail)
+        .map_err(|_no_id| Failure::Damaged(format!("{kind} {detail} is no notification")))
 }
 
 /// Names one by its key, in a condition on the table `n`.
 pub(crate) fn named(script: &mut Script, id: NotificationId) {
-    let key = key(id);
+    let key = id.key();
     script
         .sql("n.coupon_id = ")
-        .number(key.coupon)
+        .number(key.issued.coupon.get())
         .sql(" AND n.position = ")
-        .number(key.position)
+        .number(key.issued.position.get())
         .sql(" AND n.kind = '")
-        .sql(key.kind)
+        .sql(key.word)
         .sql("' AND n.detail = ")
         .number(key.detail);
 }
@@ -111,14 +59,14 @@ const UNLESS_THERE: &str = " ON DUPLICATE KEY UPDATE number = notifications.numb
 pub(crate) fn insert(script: &mut Script, told: &[Told]) {
     script.statement(INSERT);
     for (index, one) in told.iter().enumerate() {
-        let key = key(one.id);
+        let key = one.id.key();
         script
             .sql(if index == 0 { "VALUES (" } else { ", (" })
-            .number(key.coupon)
+            .number(key.issued.coupon.get())
             .sql(", ")
-            .number(key.position)
+            .number(key.issued.position.get())
             .sql(", '")
-            .sql(key.kind)
+            .sql(key.word)
             .sql("', ")
             .number(key.detail)
             .sql(", ")

@@ -13,47 +13,17 @@ pub(crate) const IDENTITY: &str = "n.subject, n.kind, n.detail, n.at";
 
 /// Subject, kind and detail: the key of a notification.
 pub(crate) fn key(id: NotificationId) -> (i64, &'static str, i64) {
-    let subject = |issued: IssuedCouponId| packed(issued.coupon, issued.position.get());
-    match id {
-        NotificationId::Issued(issued) => (subject(issued), "issued", 0),
-        NotificationId::Expiring { issued, days } => (subject(issued), "expiring", i64::from(days)),
-        NotificationId::Redeemed { issued, number } => (subject(issued), "redeemed", i64::from(number)),
-        NotificationId::RedemptionCancelled { issued, number } => {
-            (subject(issued), "redemption-cancelled", i64::from(number))
-        }
-        NotificationId::Expired(issued) => (subject(issued), "expired", 0),
-        NotificationId::Revoked(issued) => (subject(issued), "revoked", 0),
-        NotificationId::SoldOut { coupon, position } => (packed(coupon, position.get()), "sold-out", 0),
-    }
+    let key = id.key();
+    let subject = packed(key.issued.coupon, key.issued.position.get());
+    (subject, key.word, i64::from(key.detail))
 }
 
 /// The notification with this key.
 pub(crate) fn id(subject: i64, kind: &str, detail: i64) -> Result<NotificationId, Failure> {
     let wrong = || Failure::Damaged(format!("{kind} {detail} of row {subject} is no notification"));
     let issued = unpacked(subject)?;
-    let number = || u32::try_from(detail).map_err(|_out_of_range| wrong());
-    Ok(match kind {
-        "issued" => NotificationId::Issued(issued),
-        "expired" => NotificationId::Expired(issued),
-        "revoked" => NotificationId::Revoked(issued),
-        "sold-out" => NotificationId::SoldOut {
-            coupon: issued.coupon,
-            position: issued.position,
-        },
-        "expiring" => NotificationId::Expiring {
-            issued,
-            days: u16::try_from(detail).map_err(|_out_of_range| wrong())?,
-        },
-        "redeemed" => NotificationId::Redeemed {
-            issued,
-            number: number()?,
-        },
-        "redemption-cancelled" => NotificationId::RedemptionCancelled {
-            issued,
-            number: number()?,
-        },
-        _ => return Err(wrong()),
-    })
+    let detail = u32::try_from(detail).map_err(|_out_of_range| wrong())?;
+    NotificationId::from_key(issued, kind, detail).map_err(|_no_id| wrong())
 }
 
 /// Writes one, unless it is there or of a kind that is not wanted.
@@ -82,12 +52,7 @@ pub(crate) fn write_step(
     issued: IssuedCouponId,
     entry: &HistoryEntry,
 ) -> Result<(), Failure> {
-    let number = entry.number;
-    let id = match entry.step {
-        Step::Redeemed { .. } => NotificationId::Redeemed { issued, number },
-        Step::Cancelled { .. } => NotificationId::RedemptionCancelled { issued, number },
-        Step::Revoked => NotificationId::Revoked(issued),
-    };
+    let id = NotificationId::of_step(issued, entry);
     write(transaction, kinds, id, entry.at)
 }
 

@@ -7,7 +7,7 @@ use crate::{
     Settled, StoreError, Taken,
 };
 use async_trait::async_trait;
-use coupon_core::{HistoryEntry, IssuedCoupon, IssuedCouponId, Span, Step, Timestamp, decide_reminder};
+use coupon_core::{HistoryEntry, IssuedCoupon, Span, Step, Timestamp, decide_reminder};
 
 impl Books {
     /// Everything that a channel needs to know of a notification.
@@ -62,16 +62,6 @@ fn news(id: NotificationId, history: &[HistoryEntry]) -> Option<News> {
         },
         NotificationId::SoldOut { .. } => return None,
     })
-}
-
-/// What a step is told as.
-pub(super) fn id_of_step(issued: IssuedCouponId, entry: &HistoryEntry) -> NotificationId {
-    let number = entry.number;
-    match entry.step {
-        Step::Redeemed { .. } => NotificationId::Redeemed { issued, number },
-        Step::Cancelled { .. } => NotificationId::RedemptionCancelled { issued, number },
-        Step::Revoked => NotificationId::Revoked(issued),
-    }
 }
 
 #[async_trait]

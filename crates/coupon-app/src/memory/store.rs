@@ -2,7 +2,6 @@
 
 use super::audit::Log;
 use super::facts::lives;
-use super::notice_ports::id_of_step;
 use super::notices::Notices;
 use super::uses::Uses;
 use crate::{
@@ -343,7 +342,7 @@ impl RedemptionStore for MemoryStore {
             if let RedemptionOutcome::Done { replayed: false, .. } = outcome
                 && let Some(entry) = uses.history(request.id).last()
             {
-                let (id, at) = (id_of_step(request.id, entry), entry.at);
+                let (id, at) = (NotificationId::of_step(request.id, entry), entry.at);
                 notices.write(id, at);
             }
             outcomes.push(outcome);

@@ -1,7 +1,7 @@
 //! The id of a notification: what it tells of, so that the same is never told under two ids.
 
 use super::NotificationKind;
-use coupon_core::{CouponId, IssuedCouponId, Position};
+use coupon_core::{CouponId, HistoryEntry, IssuedCouponId, Position, Step};
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,7 +53,68 @@ pub enum NotificationId {
 #[error("a notification's id is what it tells of, such as issued-1-17 or redeemed-1-17-1")]
 pub struct NotificationIdError;
 
+/// An id in parts: how stores keep it, and what its text is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotificationKey {
+    /// Which issued coupon; of a coupon that is sold out, the id that its last position has.
+    pub issued: IssuedCouponId,
+    /// The word for its kind, as in its text.
+    pub word: &'static str,
+    /// The days of a reminder or the number of a step, from 1; else 0.
+    pub detail: u32,
+}
+
 impl NotificationId {
+    /// What a step of an issued coupon is told as.
+    pub const fn of_step(issued: IssuedCouponId, entry: &HistoryEntry) -> Self {
+        let number = entry.number;
+        match entry.step {
+            Step::Redeemed { .. } => Self::Redeemed { issued, number },
+            Step::Cancelled { .. } => Self::RedemptionCancelled { issued, number },
+            Step::Revoked => Self::Revoked(issued),
+        }
+    }
+
+    /// Its parts.
+    pub fn key(self) -> NotificationKey {
+        let (issued, word, detail) = match self {
+            Self::Issued(issued) => (issued, "issued", 0),
+            Self::Expiring { issued, days } => (issued, "expiring", u32::from(days)),
+            Self::Redeemed { issued, number } => (issued, "redeemed", number),
+            Self::RedemptionCancelled { issued, number } => (issued, "redemption-cancelled", number),
+            Self::Expired(issued) => (issued, "expired", 0),
+            Self::Revoked(issued) => (issued, "revoked", 0),
+            Self::SoldOut { coupon, position } => (IssuedCouponId { coupon, position }, "sold-out", 0),
+        };
+        NotificationKey { issued, word, detail }
+    }
+
+    /// The id with these parts; see [`NotificationKey`].
+    pub fn from_key(issued: IssuedCouponId, word: &str, detail: u32) -> Result<Self, NotificationIdError> {
+        Ok(match (word, detail) {
+            ("issued", 0) => Self::Issued(issued),
+            ("expired", 0) => Self::Expired(issued),
+            ("revoked", 0) => Self::Revoked(issued),
+            ("sold-out", 0) => Self::SoldOut {
+                coupon: issued.coupon,
+                position: issued.position,
+            },
+            ("expiring", 1..) => Self::Expiring {
+                issued,
+                days: u16::try_from(detail).map_err(|_too_many| NotificationIdError)?,
+            },
+            ("redeemed", 1..) => Self::Redeemed {
+                issued,
+                number: detail,
+            },
+            ("redemption-cancelled", 1..) => Self::RedemptionCancelled {
+                issued,
+                number: detail,
+            },
+            _no_id => return Err(NotificationIdError),
+        })
+    }
+
     /// Its kind.
     pub const fn kind(self) -> NotificationKind {
         match self {
@@ -96,16 +157,10 @@ impl NotificationId {
 
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Issued(issued) => write!(f, "issued-{issued}"),
-            Self::Expiring { issued, days } => write!(f, "expiring-{issued}-{days}"),
-            Self::Redeemed { issued, number } => write!(f, "redeemed-{issued}-{number}"),
-            Self::RedemptionCancelled { issued, number } => {
-                write!(f, "redemption-cancelled-{issued}-{number}")
-            }
-            Self::Expired(issued) => write!(f, "expired-{issued}"),
-            Self::Revoked(issued) => write!(f, "revoked-{issued}"),
-            Self::SoldOut { coupon, position } => write!(f, "sold-out-{coupon}-{position}"),
+        let NotificationKey { issued, word, detail } = self.key();
+        match detail {
+            0 => write!(f, "{word}-{issued}"),
+            _ => write!(f, "{word}-{issued}-{detail}"),
         }
     }
 }
@@ -119,37 +174,15 @@ impl FromStr for NotificationId {
             .find(|c: char| c.is_ascii_digit())
             .ok_or(NotificationIdError)?;
         let (word, rest) = text.split_at(first_digit);
-        let whole = || rest.parse().map_err(|_no_issued_coupon| NotificationIdError);
-        let numbered = || {
-            let (issued, number) = rest.rsplit_once('-').ok_or(NotificationIdError)?;
-            let issued: IssuedCouponId = issued.parse().map_err(|_no_issued_coupon| NotificationIdError)?;
-            Ok((issued, number))
+        let word = word.strip_suffix('-').ok_or(NotificationIdError)?;
+        let (issued, detail) = if let Ok(issued) = rest.parse() {
+            (issued, 0)
+        } else {
+            let (issued, detail) = rest.rsplit_once('-').ok_or(NotificationIdError)?;
+            let issued = issued.parse().map_err(|_no_issued_coupon| NotificationIdError)?;
+            (issued, counted(detail)?)
         };
-        match word {
-            "issued-" => Ok(Self::Issued(whole()?)),
-            "expired-" => Ok(Self::Expired(whole()?)),
-            "revoked-" => Ok(Self::Revoked(whole()?)),
-            "sold-out-" => {
-                let IssuedCouponId { coupon, position } = whole()?;
-                Ok(Self::SoldOut { coupon, position })
-            }
-            "expiring-" => {
-                let (issued, days) = numbered()?;
-                let days = counted(days)?;
-                Ok(Self::Expiring { issued, days })
-            }
-            "redeemed-" => {
-                let (issued, number) = numbered()?;
-                let number = counted(number)?;
-                Ok(Self::Redeemed { issued, number })
-            }
-            "redemption-cancelled-" => {
-                let (issued, number) = numbered()?;
-                let number = counted(number)?;
-                Ok(Self::RedemptionCancelled { issued, number })
-            }
-            _no_kind => Err(NotificationIdError),
-        }
+        Self::from_key(issued, word, detail)
     }
 }
 

@@ -1,15 +1,14 @@
 //! `firstcome coupon clone`.
 
-use super::create::{Stock, label, quantity};
-use super::{PATH, say_coupon};
+use super::PATH;
+use super::create::{Stock, label, labels, publish, quantity};
 use crate::cli::Shared;
-use crate::client::{AdminOptions, converse, refused};
+use crate::client::AdminOptions;
+use crate::clock;
 use crate::times::{Length, Moment};
-use crate::{clock, terminal};
 use anyhow::Context as _;
 use clap::Args;
 use coupon_core::CouponId;
-use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 /// Publishes a coupon with the terms of another
@@ -61,19 +60,15 @@ pub(crate) struct Options {
 }
 
 pub(super) fn run(shared: &Shared, options: &Options) -> anyhow::Result<()> {
-    let client = options.admin.client(shared)?;
     let wanted = options.wanted(clock::now())?;
     let path = format!("{PATH}/{}/clone", options.id);
-    let key = options.idempotency_key.as_deref();
-    let headers: Vec<(&'static str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
-    let answered = converse(client.ask_as(Method::POST, &path, Some(&wanted), &headers))?;
-    if !answered.status.is_success() {
-        return Err(refused(&answered));
-    }
-    if shared.json {
-        return Ok(terminal::say_json(&answered.body)?);
-    }
-    say_coupon(&answered.body)
+    publish(
+        shared,
+        &options.admin,
+        &path,
+        &wanted,
+        options.idempotency_key.as_deref(),
+    )
 }
 
 impl Options {
@@ -102,9 +97,7 @@ impl Options {
             put("validFor", json!(length.iso()));
         }
         if !self.labels.is_empty() {
-            let labels = self.labels.iter();
-            let labels: Map<String, Value> = labels.map(|(key, value)| (key.clone(), json!(value))).collect();
-            put("labels", Value::Object(labels));
+            put("labels", labels(&self.labels));
         }
         Ok(Value::Object(body))
     }

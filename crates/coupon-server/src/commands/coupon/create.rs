@@ -125,11 +125,30 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(shared: &Shared, options: &Options) -> anyhow::Result<()> {
-    let client = options.admin.client(shared)?;
     let wanted = options.wanted(clock::now())?;
-    let key = options.idempotency_key.as_deref();
-    let headers: Vec<(&'static str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
-    let answered = converse(client.ask_as(Method::POST, PATH, Some(&wanted), &headers))?;
+    publish(
+        shared,
+        &options.admin,
+        PATH,
+        &wanted,
+        options.idempotency_key.as_deref(),
+    )
+}
+
+/// Asks for a new coupon and says what came of it.
+pub(super) fn publish(
+    shared: &Shared,
+    admin: &AdminOptions,
+    path: &str,
+    wanted: &Value,
+    idempotency_key: Option<&str>,
+) -> anyhow::Result<()> {
+    let client = admin.client(shared)?;
+    let headers: Vec<(&'static str, &str)> = idempotency_key
+        .map(|key| ("idempotency-key", key))
+        .into_iter()
+        .collect();
+    let answered = converse(client.ask_as(Method::POST, path, Some(wanted), &headers))?;
     if !answered.status.is_success() {
         return Err(refused(&answered));
     }
@@ -137,6 +156,15 @@ pub(super) fn run(shared: &Shared, options: &Options) -> anyhow::Result<()> {
         return Ok(terminal::say_json(&answered.body)?);
     }
     say_coupon(&answered.body)
+}
+
+/// The labels of `--label`, as they travel.
+pub(super) fn labels(given: &[(String, String)]) -> Value {
+    given
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 impl Options {
@@ -179,12 +207,7 @@ impl Options {
             put("showRemaining", json!(false));
         }
         if !self.labels.is_empty() {
-            let labels: Map<String, Value> = self
-                .labels
-                .iter()
-                .map(|(key, value)| (key.clone(), json!(value)))
-                .collect();
-            put("labels", Value::Object(labels));
+            put("labels", labels(&self.labels));
         }
         Ok(Value::Object(body))
     }
