@@ -21,7 +21,7 @@ const WEAK: &str = "min.insync.replicas,replication.factor";
 
 /// Names on brokers that other tests use too.
 #[derive(Clone)]
-struct Names {
+pub(crate) struct Names {
     brokers: String,
     topic: String,
     group: String,
@@ -90,13 +90,13 @@ impl Names {
 }
 
 /// A fleet with names of its own on the broker that tests share.
-fn shared() -> Option<(Fleet, Names)> {
+pub(crate) fn shared() -> Option<(Fleet, Names)> {
     let names = Names::on(&or_skip(Kafka::shared_bootstrap())?);
     Some((Fleet::told(names.settings())?, names))
 }
 
 /// What these processes have counted under this name, together.
-fn counted(servers: &[&Server], name: &str) -> u64 {
+pub(crate) fn counted(servers: &[&Server], name: &str) -> u64 {
     let count = |server: &&Server| {
         let text = metrics(server);
         let line = text
@@ -109,7 +109,7 @@ fn counted(servers: &[&Server], name: &str) -> u64 {
     servers.iter().map(count).sum()
 }
 
-fn end(servers: impl IntoIterator<Item = Server>) {
+pub(crate) fn end(servers: impl IntoIterator<Item = Server>) {
     for server in servers {
         let (status, log) = server.stop();
         assert!(status.success(), "{log}");
@@ -368,38 +368,4 @@ fn settings_of_kafka_that_are_too_weak_are_told_by_name_until_they_are_declared(
         wait_for(|| (readiness(&process).0 == StatusCode::OK).then_some(()));
         assert!(!why.contains("min.insync"), "{why}");
     }
-}
-
-#[test]
-fn a_rehearsal_at_two_servers_and_two_workers_with_kafka_passes() {
-    let Some((fleet, _names)) = shared() else { return };
-    let servers = [fleet.serve(&[]), fleet.serve(&[])];
-    let workers = [fleet.work(), fleet.work()];
-    let report = fleet.scratch.path().join("report");
-    let arguments = [
-        "rehearse",
-        "--target",
-        &servers[0].url,
-        "--target",
-        &servers[1].url,
-        "--strategy",
-        "redis-script",
-        "--users",
-        "1500",
-        "--quantity",
-        "1000",
-        "--duration",
-        "2s",
-        "--report",
-        report.to_str().unwrap(),
-    ];
-    let output = fleet.command(&arguments).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
-    let both = workers.each_ref();
-    wait_for(|| (counted(&both, "firstcome_worker_written_total") >= 1_000).then_some(()));
-    assert_eq!(
-        counted(&both, "firstcome_worker_confirm_written_total"),
-        0,
-        "all came by Kafka"
-    );
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod kafka;
 mod log;
 mod many_redemptions;
+mod many_rehearsals;
 mod many_servers;
 mod notifications;
 mod reconciliation;
