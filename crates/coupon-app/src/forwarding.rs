@@ -121,12 +121,15 @@ impl Forwarding {
         if coupon.revised_at != *decided_at {
             return;
         }
+        // It does not change within an epoch, and was posted before the command was answered.
+        let lost = self.board.get(coupon.id).map_or(0, |posted| posted.lost);
         let delivery = Delivery {
             coupon: coupon.id,
             epoch: self.epochs.epoch(coupon.id).unwrap_or(1),
             records: vec![Record::Revised(Box::new(RevisedRecord {
                 coupon: coupon.as_ref().clone(),
                 issued: *issued,
+                lost,
                 actor: command.actor.clone(),
                 token: command.token,
             }))],

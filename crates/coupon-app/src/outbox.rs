@@ -45,6 +45,9 @@ pub struct RevisedRecord {
     pub coupon: Coupon,
     /// How many were issued at that moment.
     pub issued: u32,
+    /// How many positions before it belonged to nobody, because a shared ledger's state was lost with them. So the last
+    /// position at that moment was `issued + lost`: what stands above it was issued under this revision or a later one.
+    pub lost: u32,
     /// Who did it, and by which request.
     pub actor: Origin,
     /// The idempotency key that came with the command.

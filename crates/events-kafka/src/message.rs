@@ -85,6 +85,9 @@ struct Revised<'a> {
     epoch: Epoch,
     coupon: Cow<'a, Coupon>,
     issued: u32,
+    /// Not in records of the first versions, when it was not told.
+    #[serde(default)]
+    lost: u32,
     #[serde(flatten)]
     actor: Cow<'a, Origin>,
     #[serde(default)]
@@ -183,6 +186,7 @@ fn write_revised(source: &str, epoch: Epoch, revised: &RevisedRecord) -> Outgoin
             epoch,
             coupon: Cow::Borrowed(&revised.coupon),
             issued: revised.issued,
+            lost: revised.lost,
             actor: Cow::Borrowed(&revised.actor),
             token: revised.token.map(|token| Token {
                 scope: Hex(token.scope),
@@ -295,6 +299,7 @@ fn read_revised(value: &[u8]) -> Result<Delivery, Unreadable> {
         records: vec![Record::Revised(Box::new(RevisedRecord {
             coupon,
             issued: data.issued,
+            lost: data.lost,
             actor: data.actor.into_owned(),
             token: data.token.map(|token| CommandToken {
                 scope: token.scope.0,

@@ -220,6 +220,7 @@ impl Books {
                 let record = changed.then(|| RevisedRecord {
                     coupon: Coupon::clone(&coupon),
                     issued,
+                    lost: 0,
                     actor,
                     token,
                 });

@@ -116,6 +116,7 @@ fn read(bytes: &mut &[u8]) -> Result<Record, UnreadableRecord> {
             Ok(Record::Revised(Box::new(RevisedRecord {
                 coupon: fields.coupon.into_owned(),
                 issued: fields.issued,
+                lost: 0,
                 actor: fields.actor.into_owned(),
                 token: fields
                     .token

@@ -83,6 +83,8 @@ pub(crate) fn delivery(coupon: CouponId, raw: &Raw) -> Result<Delivery, Unreadab
     let record = RevisedRecord {
         coupon: revision,
         issued: number("issued")?,
+        // Entries of the first versions do not tell.
+        lost: raw.field("lost").map_or(Ok(0), |_| number("lost"))?,
         actor: by.actor,
         token,
     };

@@ -71,7 +71,7 @@ pub(crate) async fn commands(reader: &Reader, coupon: CouponId) -> Result<Vec<Re
         let mut script = Script::new();
         script
             .statement(
-                "SELECT r.coupon, r.issued, r.actor, t.scope, t.payload FROM command_tokens t \
+                "SELECT r.coupon, r.issued, r.actor, t.scope, t.payload, r.lost FROM command_tokens t \
                  JOIN coupon_revisions r ON r.coupon_id = t.coupon_id AND r.revision = t.revision \
                  WHERE t.coupon_id = ",
             )
@@ -88,6 +88,7 @@ pub(crate) async fn commands(reader: &Reader, coupon: CouponId) -> Result<Vec<Re
         Ok(RevisedRecord {
             coupon: row::coupon(&row::text(found, 0)?)?,
             issued: row::small(found, 1)?,
+            lost: row::small(found, 5)?,
             actor: row::text(found, 2)?.into(),
             token: Some(CommandToken {
                 scope: sixteen(row::bytes(found, 3)?)?,

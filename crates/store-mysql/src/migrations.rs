@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("redemption", include_str!("../migrations/0002_redemption.sql")),
     ("addresses", include_str!("../migrations/0003_addresses.sql")),
@@ -22,6 +22,10 @@ const SCRIPTS: [(&str, &str); 6] = [
     (
         "notifications",
         include_str!("../migrations/0006_notifications.sql"),
+    ),
+    (
+        "lost positions",
+        include_str!("../migrations/0007_lost_positions.sql"),
     ),
 ];
 

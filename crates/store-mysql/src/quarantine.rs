@@ -27,6 +27,9 @@ enum Written {
     Revised {
         coupon: Box<Coupon>,
         issued: u32,
+        /// Not written where there is none, as it never was before it was known.
+        #[serde(default, skip_serializing_if = "is_none")]
+        lost: u32,
         #[serde(flatten)]
         actor: Origin,
         scope: Option<[u8; 16]>,
@@ -46,6 +49,7 @@ impl From<&Record> for Written {
             Record::Revised(revised) => Self::Revised {
                 coupon: Box::new(revised.coupon.clone()),
                 issued: revised.issued,
+                lost: revised.lost,
                 actor: revised.actor.clone(),
                 scope: revised.token.map(|token| token.scope),
                 payload: revised.token.map(|token| token.payload),
@@ -71,12 +75,14 @@ impl From<Written> for Record {
             Written::Revised {
                 coupon,
                 issued,
+                lost,
                 actor,
                 scope,
                 payload,
             } => Self::Revised(Box::new(RevisedRecord {
                 coupon: *coupon,
                 issued,
+                lost,
                 actor,
                 token: scope
                     .zip(payload)
@@ -84,6 +90,11 @@ impl From<Written> for Record {
             })),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn json(record: &Record) -> Result<String, Failure> {

@@ -232,7 +232,7 @@ pub(crate) fn insert_revision(
     let coupon = &revised.coupon;
     script
         .statement(
-            "INSERT INTO coupon_revisions (coupon_id, revision, coupon, issued, actor, revised_at) VALUES (",
+            "INSERT INTO coupon_revisions (coupon_id, revision, coupon, issued, lost, actor, revised_at) VALUES (",
         )
         .number(coupon.id.get())
         .sql(", ")
@@ -241,6 +241,8 @@ pub(crate) fn insert_revision(
         .text(&json(coupon)?)
         .sql(", ")
         .number(revised.issued)
+        .sql(", ")
+        .number(revised.lost)
         .sql(", ")
         .text(&revised.actor.key)
         .sql(", ")

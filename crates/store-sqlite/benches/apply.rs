@@ -218,6 +218,7 @@ fn first_entry() -> Entry {
     let revised = RevisedRecord {
         coupon,
         issued: 0,
+        lost: 0,
         actor: "bench".into(),
         token: None,
     };

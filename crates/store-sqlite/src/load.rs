@@ -80,6 +80,7 @@ fn tokens(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(
         let record = RevisedRecord {
             coupon: serde_json::from_str(json)?,
             issued: row.get(3)?,
+            lost: 0,
             actor: Origin {
                 key: row.get(4)?,
                 request: row.get(5)?,

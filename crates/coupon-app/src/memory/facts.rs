@@ -95,6 +95,7 @@ impl Facts {
                 let record = RevisedRecord {
                     coupon: *coupon,
                     issued,
+                    lost: 0,
                     actor: request.actor,
                     token: request.token,
                 };

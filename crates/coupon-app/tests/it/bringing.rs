@@ -116,6 +116,7 @@ impl Scene {
         let revised = RevisedRecord {
             coupon,
             issued: 0,
+            lost: 0,
             actor: "key-1".into(),
             token: None,
         };

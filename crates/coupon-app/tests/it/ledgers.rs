@@ -104,6 +104,7 @@ impl House {
             records: vec![Record::Revised(Box::new(RevisedRecord {
                 coupon,
                 issued: 0,
+                lost: 0,
                 actor: "test".into(),
                 token: None,
             }))],

@@ -194,6 +194,7 @@ async fn publish(
         let revised = RevisedRecord {
             coupon,
             issued: 0,
+            lost: 0,
             actor: "bench".into(),
             token: None,
         };

@@ -136,6 +136,49 @@ fn what_a_lost_state_still_sends_goes_to_quarantine() {
 }
 
 #[test]
+fn terms_changed_after_a_loss_are_not_those_of_what_was_issued_before() {
+    let Some(fleet) = Fleet::open() else { return };
+    let (server, worker) = (fleet.serve(&[]), fleet.work());
+    let caller = admin(&server);
+    let terms = json!({ "strategy": "redis-script", "discount": { "type": "amount", "value": 1000 } });
+    let coupon = publish(&caller, 100, &terms);
+    for n in 1..=6 {
+        issue(&caller, &coupon, &format!("user-{n}"));
+    }
+    fleet.await_stored(&coupon, 6);
+    // Nobody brings the next ones to the store, and then their state is gone.
+    assert!(worker.stop().0.success());
+    for n in 7..=10 {
+        issue(&caller, &coupon, &format!("user-{n}"));
+    }
+    for what in ["state", "users", "stream"] {
+        let key = format!("firstcome:{{{}}}:{what}", id(&coupon));
+        fleet.redis.command(&["DEL", &key]).unwrap();
+    }
+    let next = wait_for(|| {
+        let (status, answer) = caller.issue(&coupon, "user-11");
+        (status == StatusCode::CREATED).then(|| answer["position"].as_u64().unwrap())
+    });
+    assert_eq!((next, issue(&caller, &coupon, "user-12")), (11, 12));
+    let path = format!("/v1/admin/coupons/{}", id(&coupon));
+    let more = json!({ "discount": { "type": "amount", "value": 7000 } });
+    let (status, changed) = caller.ask(Method::PATCH, &path, Some(more));
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    assert_eq!(issue(&caller, &coupon, "user-13"), 13);
+    let _worker = fleet.work();
+    fleet.await_stored(&coupon, 9);
+    for (position, discount) in [(6, 1000), (11, 1000), (12, 1000), (13, 7000)] {
+        let path = format!("/v1/issued-coupons/{}-{position}/quote", id(&coupon));
+        let (status, quote) = caller.ask(Method::POST, &path, Some(json!({ "orderAmount": 50_000 })));
+        assert_eq!(
+            (status, quote["discountAmount"].as_u64()),
+            (StatusCode::OK, Some(discount)),
+            "{position}: {quote}"
+        );
+    }
+}
+
+#[test]
 fn a_coupon_waits_for_a_permission_to_do_without_what_was_lost_where_that_is_asked_for() {
     let Some(fleet) = Fleet::open() else { return };
     let server = fleet.serve(&["--set", "redis.reopen_despite_loss=false"]);

@@ -217,6 +217,7 @@ async fn issued() -> MemoryStore {
     let mut records = vec![Record::Revised(Box::new(RevisedRecord {
         coupon,
         issued: 0,
+        lost: 0,
         actor: "key-1".into(),
         token: None,
     }))];

@@ -16,6 +16,7 @@ pub(crate) fn created(number: u32) -> Delivery {
         records: vec![Record::Revised(Box::new(RevisedRecord {
             coupon,
             issued: 0,
+            lost: 0,
             actor: "test".into(),
             token: None,
         }))],

@@ -37,6 +37,7 @@ fn revision() -> Delivery {
                 revised_at: at(7),
             },
             issued: 9,
+            lost: 4,
             actor: "key-1".into(),
             token: token(1, 254),
         }))],
@@ -69,6 +70,12 @@ fn what_was_written_is_read_back_record_by_record() {
     for delivery in [issue(1), issue(u32::MAX), revision()] {
         assert_eq!(read(Some(text(&delivery).as_bytes())).unwrap(), delivery);
     }
+    let older = text(&revision()).replace("\"lost\":4,", "");
+    let read_back = read(Some(older.as_bytes())).unwrap();
+    let Record::Revised(revised) = &read_back.records[0] else {
+        panic!("{read_back:?}")
+    };
+    assert_eq!((revised.issued, revised.lost), (9, 0), "{older}");
     let mut whole = issue(1);
     whole.records.extend(issue(2).records);
     let keys: Vec<String> = write("/x", &whole).map(|one| one.key).collect();

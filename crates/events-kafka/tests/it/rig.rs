@@ -107,6 +107,7 @@ pub(crate) fn creation(coupon: CouponId, count: u32) -> Delivery {
                 revised_at: START,
             },
             issued: 0,
+            lost: 0,
             actor: "key-1".into(),
             token: token(1, 2),
         }))],

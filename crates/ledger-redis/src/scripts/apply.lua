@@ -43,8 +43,8 @@ revised = now
 local existing = string.format('%.0f', tonumber(issued) - tonumber(lost))
 
 -- First the write that can fail.
-redis.call('XADD', KEYS[2], issued .. '-' .. revision, 'epoch', epoch, 'issued', existing, 'revised', revised,
-  'closed', closed, 'coupon', ARGV[15], 'by', ARGV[16])
+redis.call('XADD', KEYS[2], issued .. '-' .. revision, 'epoch', epoch, 'issued', existing, 'lost', lost,
+  'revised', revised, 'closed', closed, 'coupon', ARGV[15], 'by', ARGV[16])
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'revision', revision, 'revised', revised, 'closed', closed,
   'issued', issued, 'lost', lost, 'first', first, 'last', last, 'retired', retired, 'opens', ARGV[8],
   'closes', ARGV[9], 'paused', ARGV[10], 'deleted', ARGV[11], 'quantity', ARGV[12], 'valid_for', ARGV[13],

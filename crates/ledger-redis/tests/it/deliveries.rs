@@ -110,6 +110,7 @@ fn a_delivery_says_exactly_what_was_decided() {
         let last = RevisedRecord {
             coupon: closed.as_ref().clone(),
             issued: 3,
+            lost: 0,
             actor: "key-1".into(),
             token: None,
         };

@@ -172,6 +172,7 @@ fn judge(read: &Read, request: &CommandRequest) -> (CommandOutcome, Option<Revis
             let record = RevisedRecord {
                 coupon: *coupon,
                 issued: standing.issued,
+                lost: 0,
                 actor: request.actor.clone(),
                 token: request.token,
             };

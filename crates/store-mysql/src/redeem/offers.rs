@@ -1,7 +1,7 @@
 //! What issued coupons offer: the terms of the revision that each was issued under.
 //!
-//! A row does not say which that was: it is the highest revision that was made when fewer were issued than the
-//! position says. Revisions are few and never change; which there are is read anew for every batch, because one may
+//! A row does not say which that was: it is the highest revision that was made when the last position was below its
+//! own. Revisions are few and never change; which there are is read anew for every batch, because one may
 //! have come since, and what they offer is remembered.
 
 use super::lock;
@@ -38,13 +38,13 @@ impl Offers {
     }
 }
 
-/// The revisions that there are of some coupons, each with how many were issued when it was made.
+/// The revisions that there are of some coupons, each with the last position when it was made.
 #[derive(Debug, Default)]
 pub(super) struct Revisions(BTreeMap<CouponId, Vec<(Revision, u32)>>);
 
 /// Asks for the revisions of these coupons.
 pub(super) fn ask_revisions(script: &mut Script, coupons: &[CouponId]) {
-    script.statement("SELECT coupon_id, revision, issued FROM coupon_revisions WHERE coupon_id IN (0");
+    script.statement("SELECT coupon_id, revision, issued + lost FROM coupon_revisions WHERE coupon_id IN (0");
     for coupon in coupons {
         script.sql(", ").number(coupon.get());
     }
@@ -64,7 +64,7 @@ impl Revisions {
     /// The one that this position was issued under.
     pub(super) fn of(&self, coupon: CouponId, position: Position) -> Result<Key, Failure> {
         let revisions = self.0.get(&coupon).map_or(&[][..], Vec::as_slice);
-        let before = revisions.iter().filter(|(_, issued)| *issued < position.get());
+        let before = revisions.iter().filter(|(_, last)| *last < position.get());
         let last = before.map(|(revision, _)| *revision).max();
         last.map(|revision| (coupon, revision)).ok_or_else(|| {
             Failure::Damaged(format!("no revision of coupon {coupon} is as old as its issues"))

@@ -3,11 +3,15 @@
 use super::outside::{Outside, until_somebody_waits};
 use super::rig::{self, RUNTIME, batch, create, had, ledger, on_both, run};
 use coupon_app::contract::ledger::ask;
-use coupon_app::contract::{token, user};
+use coupon_app::contract::{START, token, user};
 use coupon_app::limits::COMMAND_TOKEN_LIFE_US;
-use coupon_app::{LedgerError, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore};
+use coupon_app::{
+    Delivery, DeliveryStore, Epoch, IssuedRecord, LedgerError, LedgerMarks, Record, RedemptionAction,
+    RedemptionOutcome, RedemptionRequest, RedemptionStore, RevisedRecord,
+};
 use coupon_core::{
-    Actor, Amount, CouponId, IssuedCouponId, Order, OrderId, Position, RedemptionRefusal, Timestamp,
+    Actor, Amount, Coupon, CouponId, Discount, Grant, IssuedCouponId, Order, OrderId, Position,
+    RedemptionRefusal, Terms, Timestamp,
 };
 use coupon_testkit::{FaultProxy, Loss, Sql, SqlDatabase, SqlEngine, SqlOptions, wait_until};
 use std::time::Duration;
@@ -422,7 +426,79 @@ fn what_was_issued_before_there_was_redemption_can_be_redeemed(engine: SqlEngine
     });
 }
 
+fn what_was_issued_before_a_revision_keeps_its_terms_also_after_a_loss(engine: SqlEngine) {
+    let database = had!(rig::database(engine));
+    run(async {
+        let store = rig::store(database.url()).await;
+        let coupon = CouponId::FIRST;
+        let discount = |value| Some(Discount::Amount { value });
+        let revision = |revision: u32, issued: u32, lost: u32| {
+            let coupon = Coupon {
+                id: coupon,
+                revision,
+                terms: Terms {
+                    discount: discount(u64::from(revision)),
+                    ..rig::open_now(0)
+                },
+                paused: false,
+                closed_at: None,
+                deleted: false,
+                created_at: START,
+                revised_at: START,
+            };
+            Record::Revised(Box::new(RevisedRecord {
+                coupon,
+                issued,
+                lost,
+                actor: "key-1".into(),
+                token: None,
+            }))
+        };
+        let issue = |position: u32| {
+            Record::Issued(IssuedRecord {
+                coupon,
+                user: user(usize::try_from(position).unwrap()),
+                grant: Grant {
+                    position: Position::new(position).unwrap(),
+                    issued_at: START,
+                    expires_at: Timestamp::MAX,
+                },
+                key: None,
+            })
+        };
+        let deliver = async |epoch: Epoch, records: Vec<Record>| {
+            let delivery = Delivery {
+                coupon,
+                epoch,
+                records,
+            };
+            store.deliver(&[delivery]).await.unwrap()
+        };
+        deliver(1, vec![revision(1, 0, 0)]).await;
+        deliver(1, (1..=6).map(issue).collect()).await;
+        // Somebody was answered up to 10; what the store does not have is lost.
+        let mark = store.raise_epoch(coupon, 1, 10).await.unwrap().unwrap();
+        assert_eq!((mark.issued, mark.lost), (6, 4));
+        deliver(2, (11..=13).map(issue).collect()).await;
+        deliver(2, vec![revision(2, 9, mark.lost)]).await;
+        deliver(2, vec![issue(14)]).await;
+        let detained = store.quarantine(0, 9).await.unwrap();
+        assert_eq!(detained, []);
+        let redemptions = at(database.url(), quick()).await;
+        let mut by = Vec::new();
+        for position in [1, 6, 11, 12, 13, 14] {
+            let position = Position::new(position).unwrap();
+            let id = IssuedCouponId { coupon, position };
+            let redeemable = redemptions.redeemable(id).await.unwrap().unwrap();
+            by.push(redeemable.offer.discount);
+        }
+        let (first, second) = (discount(1), discount(2));
+        assert_eq!(by, [first, first, first, first, first, second]);
+    });
+}
+
 on_both! {
+    what_was_issued_before_a_revision_keeps_its_terms_also_after_a_loss
     a_commit_whose_answer_was_lost_is_found_out
     an_end_that_cannot_be_found_out_is_indeterminate_until_asked_again
     a_connection_lost_before_commit_means_that_nothing_happened

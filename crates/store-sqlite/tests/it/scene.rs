@@ -130,6 +130,7 @@ pub(crate) fn with_token(coupon: Coupon, issued: u32, token: Option<CommandToken
     Record::Revised(Box::new(RevisedRecord {
         coupon,
         issued,
+        lost: 0,
         actor: "key-1".into(),
         token,
     }))

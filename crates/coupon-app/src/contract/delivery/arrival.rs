@@ -140,6 +140,7 @@ pub fn a_window_that_has_closed_undoes_nothing(harness: &mut dyn DeliveryHarness
                 revised_at: at(-9),
             },
             issued: 0,
+            lost: 0,
             actor: "key-1".into(),
             token: None,
         }));

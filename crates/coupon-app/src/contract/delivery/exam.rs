@@ -120,6 +120,7 @@ pub(super) fn revision(coupon: CouponId, revision: u32, count: u32, issued: u32)
             revised_at: START,
         },
         issued,
+        lost: 0,
         actor: "key-1".into(),
         token: None,
     }))

@@ -44,6 +44,7 @@ pub fn every_record_is_handed_out_once_in_the_order_of_decision(harness: &mut dy
         let revised = Record::Revised(Box::new(RevisedRecord {
             coupon: paused.as_ref().clone(),
             issued: count,
+            lost: 0,
             actor: night_shift(),
             token: token(7, 8),
         }));

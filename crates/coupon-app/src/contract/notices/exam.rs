@@ -82,6 +82,7 @@ impl<'h> NoticeExam<'h> {
         let revised = RevisedRecord {
             coupon,
             issued: 0,
+            lost: 0,
             actor: "key-1".into(),
             token: None,
         };

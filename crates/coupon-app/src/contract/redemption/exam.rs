@@ -85,6 +85,7 @@ impl<'h> RedemptionExam<'h> {
         let revised = RevisedRecord {
             coupon,
             issued: u32::try_from(issued).unwrap(),
+            lost: 0,
             actor: "key-1".into(),
             token: None,
         };

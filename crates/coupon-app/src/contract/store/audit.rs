@@ -16,6 +16,7 @@ fn by(origin: Origin, coupon: Coupon) -> Record {
     Record::Revised(Box::new(RevisedRecord {
         coupon,
         issued: 3,
+        lost: 0,
         actor: origin,
         token: None,
     }))
@@ -320,6 +321,7 @@ pub fn a_token_is_loaded_with_who_gave_the_command(harness: &mut dyn StoreHarnes
         let record = RevisedRecord {
             coupon: coupon(coupon_id(1), terms(5)),
             issued: 0,
+            lost: 0,
             actor: Origin::of_request("key-3".into(), "r-4")
                 .of_command(&creating(terms(5)), Some(coupon_id(7))),
             token: token(1, 2),

@@ -124,6 +124,7 @@ pub(super) fn revised_under(coupon: Coupon, token: Option<CommandToken>) -> Reco
     Record::Revised(Box::new(RevisedRecord {
         coupon,
         issued: 0,
+        lost: 0,
         actor: "key-1".into(),
         token,
     }))

@@ -268,6 +268,7 @@ pub fn tokens_are_loaded_oldest_first_as_their_command_left_the_coupon(harness: 
             let record = RevisedRecord {
                 coupon,
                 issued,
+                lost: 0,
                 actor,
                 token,
             };
