@@ -8,13 +8,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
-use crate::history::{CouponFacts, Header};
+use crate::history::{CouponFacts, History};
 use crate::plan::{CouponChoice, Credential};
 use crate::target::Target;
 use crate::verify::{FinalState, IssuedCoupon};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const PAGE_LIMIT: u32 = 1_000;
+/// Coupons that are compared for one answer: each costs a reading of all of its issues.
+const COMPARED_LIMIT: u32 = 10;
 const TRIES: u32 = 20;
 
 /// Why the administrator got no answer.
@@ -69,6 +71,22 @@ struct CouponBody {
     remaining: Option<u64>,
     #[serde(default)]
     revision: Option<u64>,
+    #[serde(default)]
+    ack: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ComparedBody {
+    coupon_id: u64,
+    #[serde(default)]
+    lost_positions: Vec<RangeBody>,
+}
+
+#[derive(Deserialize)]
+struct RangeBody {
+    first: u64,
+    last: u64,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +108,8 @@ struct IssuedBody {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    data: Vec<IssuedBody>,
+struct Page<T> {
+    data: Vec<T>,
     next_cursor: Option<String>,
 }
 
@@ -150,20 +168,23 @@ impl AdminClient {
         })
     }
 
-    /// Reads what the server holds in the end: the coupon, its counts, and everybody who got one.
-    pub async fn final_state(&mut self, header: &Header) -> Result<FinalState, AdminError> {
+    /// Reads what the server holds in the end: the coupon, its counts, and everybody who got one. Where a position that
+    /// somebody was told, or holds, lies beyond the number that exist, also which ones the server counts as lost.
+    pub async fn final_state(&mut self, history: &History) -> Result<FinalState, AdminError> {
+        let header = &history.header;
         let path = format!("/v1/admin/coupons/{}", header.coupon.id);
         let mut state = FinalState::new(header);
+        let told = history.attempts.iter().filter_map(|attempt| attempt.position);
+        let mut highest = told.max().unwrap_or(0);
         let mut cursor: Option<String> = None;
         loop {
-            let after = cursor
-                .map(|cursor| format!("&cursor={}", percent_encoded(&cursor)))
-                .unwrap_or_default();
-            let page: Page = self
+            let after = after(cursor);
+            let page: Page<IssuedBody> = self
                 .get(&format!("{path}/issued-coupons?limit={PAGE_LIMIT}{after}"))
                 .await?;
             let came = page.data.len();
             for issued in page.data {
+                highest = highest.max(issued.position);
                 state.add(IssuedCoupon {
                     id: Some(issued.id),
                     user_id: issued.user_id,
@@ -182,7 +203,36 @@ impl AdminClient {
         state.claim("the coupon", Some(coupon.issued), coupon.remaining);
         let stats: StatsBody = self.get(&format!("{path}/stats")).await?;
         state.claim("its statistics", stats.issued, stats.remaining);
+        if coupon.ack.as_deref() == Some("store") {
+            state.waits_for_the_store();
+        }
+        if highest > state.issued() {
+            state.lost(self.lost_positions(header.coupon.id).await?);
+        }
         Ok(state)
+    }
+
+    /// Which positions of a coupon the server counts as lost. It compares every coupon up to this one, which takes its
+    /// time: asked for only where something is missing.
+    async fn lost_positions(&mut self, coupon: u64) -> Result<Vec<(u64, u64)>, AdminError> {
+        let mut cursor: Option<String> = None;
+        loop {
+            let after = after(cursor);
+            let path = format!("/v1/admin/reconciliation?limit={COMPARED_LIMIT}{after}");
+            let page: Page<ComparedBody> = match self.get(&path).await {
+                // It does not compare, and so counts nothing as lost.
+                Err(AdminError::Refused { status: 404, .. }) => return Ok(Vec::new()),
+                page => page?,
+            };
+            if let Some(found) = page.data.into_iter().find(|one| one.coupon_id == coupon) {
+                let range = |range: RangeBody| (range.first, range.last);
+                return Ok(found.lost_positions.into_iter().map(range).collect());
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(Vec::new());
+            }
+        }
     }
 
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, AdminError> {
@@ -270,6 +320,13 @@ fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     let later = now.saturating_add(by).unwrap_or(Timestamp::MAX);
     Timestamp::from_microsecond(later.as_microsecond()).unwrap_or(later)
+}
+
+/// The part of a query that asks for the next page.
+fn after(cursor: Option<String>) -> String {
+    cursor
+        .map(|cursor| format!("&cursor={}", percent_encoded(&cursor)))
+        .unwrap_or_default()
 }
 
 /// A cursor is opaque, so every byte that could mean something in a query is escaped.

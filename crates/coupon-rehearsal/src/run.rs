@@ -121,7 +121,7 @@ pub async fn run(
     load::play(scene, faults, writer, sink).await?;
     // Judged is what the file says, so that `verify --history` later judges the same.
     let history = History::read(&path)?;
-    let state = admin.final_state(&header).await?;
+    let state = admin.final_state(&history).await?;
     let verdict = audit(&history, &state);
     Ok(Rehearsal {
         summary: Summary::of(&history),

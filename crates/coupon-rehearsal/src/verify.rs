@@ -1,7 +1,8 @@
 //! The audit: a history and the server's final state against the contract's invariants.
 //!
 //! Every fault is reported once, under its own name: a position that is missing because its acknowledged issue was
-//! lost is a lost acknowledgement and not also a gap. Nothing here knows how issues are decided; it only knows what
+//! lost is a lost acknowledgement and not also a gap. What the server itself counts and names as lost with its ledger's
+//! state is told and is no fault, unless the coupon's answers wait for the store. Nothing here knows how issues are decided; it only knows what
 //! clients may rely on.
 
 mod accounts;
@@ -39,6 +40,17 @@ impl Verdict {
     /// Every violation, in the order of the invariants.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.checks.iter().flat_map(|check| &check.findings)
+    }
+
+    /// How many acknowledged issues are lost that the server counts and names as lost.
+    pub fn lost_and_counted(&self) -> u64 {
+        let kept = self
+            .checks
+            .iter()
+            .filter(|check| check.invariant == Invariant::I3);
+        let remarks = kept.flat_map(|check| &check.remarks);
+        let lost = remarks.filter(|remark| remark.kind == FindingKind::LostAndCounted);
+        lost.map(|remark| remark.count).sum()
     }
 }
 

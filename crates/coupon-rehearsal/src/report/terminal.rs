@@ -129,7 +129,7 @@ fn write_verdict(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
             invariant.english(),
             check.evidence
         )?;
-        for finding in &check.findings {
+        for finding in check.findings.iter().chain(&check.remarks) {
             writeln!(
                 text,
                 "         {}: {}",
@@ -142,9 +142,16 @@ fn write_verdict(text: &mut String, verdict: &Verdict) -> std::fmt::Result {
         }
     }
     writeln!(text)?;
+    let lost = match verdict.lost_and_counted() {
+        0 => String::new(),
+        lost => format!(
+            " (acknowledged issues that were lost with the ledger's state, counted and named: {})",
+            grouped(lost)
+        ),
+    };
     writeln!(
         text,
-        "verdict: {}",
+        "verdict: {}{lost}",
         if verdict.passed() { "PASS" } else { "FAIL" }
     )
 }

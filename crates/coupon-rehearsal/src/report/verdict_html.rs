@@ -18,10 +18,19 @@ fn check_item(check: &Check) -> String {
     } else {
         ("bad", "✕")
     };
-    let findings: String = check.findings.iter().map(finding_box).collect();
+    let findings: String = check
+        .findings
+        .iter()
+        .map(|finding| finding_box("finding", finding))
+        .collect();
+    let remarks: String = check
+        .remarks
+        .iter()
+        .map(|remark| finding_box("remark", remark))
+        .collect();
     format!(
         "<li class=\"{class}\"><span class=\"sign\">{sign}</span><span class=\"number\">{}</span><div>\
-         <div class=\"title\">{} <span lang=\"ko\">{}</span></div><div class=\"evidence\">{}</div>{findings}</div></li>\n",
+         <div class=\"title\">{} <span lang=\"ko\">{}</span></div><div class=\"evidence\">{}</div>{findings}{remarks}</div></li>\n",
         check.invariant.number(),
         check.invariant.english(),
         escaped(check.invariant.korean()),
@@ -29,7 +38,7 @@ fn check_item(check: &Check) -> String {
     )
 }
 
-fn finding_box(finding: &Finding) -> String {
+fn finding_box(class: &str, finding: &Finding) -> String {
     let examples: String = finding
         .examples
         .iter()
@@ -37,7 +46,7 @@ fn finding_box(finding: &Finding) -> String {
         .collect();
     let name = finding.kind.name();
     format!(
-        "<div class=\"finding\"><b>{name}: {}</b><ul>{examples}</ul></div>",
+        "<div class=\"{class}\"><b>{name}: {}</b><ul>{examples}</ul></div>",
         grouped(finding.count)
     )
 }

@@ -37,6 +37,11 @@ pub(super) struct Asked {
     definite_sent_ns: Option<u64>,
     /// How many coupons the user holds.
     pub(super) holds: u32,
+    /// The position of one of these; 0 for none.
+    pub(super) held_position: u64,
+    /// Whether the user was told a position that the server counts as lost. Such an answer says nothing of what the
+    /// user holds now, and somebody who asks again may win again.
+    lost: bool,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -52,11 +57,18 @@ impl Asked {
         doubt_ns: None,
         definite_sent_ns: None,
         holds: 0,
+        held_position: 0,
+        lost: false,
     };
 
-    fn take(&mut self, attempt: &Attempt) {
+    fn take(&mut self, attempt: &Attempt, lost: bool) {
         let outcome = attempt.outcome;
         self.attempts += 1;
+        if lost {
+            self.lost = true;
+            self.definite_sent_ns = self.definite_sent_ns.max(Some(attempt.sent_ns));
+            return;
+        }
         self.told |= 1 << outcome.index();
         if outcome.may_have_issued() {
             self.may_have_sent_ns = self.may_have_sent_ns.min(attempt.sent_ns);
@@ -85,6 +97,7 @@ impl Asked {
         self.was_told(Outcome::Issued)
             || self.was_told(Outcome::AlreadyIssued)
             || self.was_told(Outcome::SoldOut)
+            || self.lost
     }
 
     /// Whether some answer leaves room for an effect.
@@ -127,14 +140,16 @@ impl Asked {
 impl<'a> Case<'a> {
     pub(super) fn open(history: &'a History, state: &'a FinalState) -> Self {
         let mut users = vec![Asked::NOTHING; history.header.plan.users as usize];
-        for attempt in &history.attempts {
-            users[attempt.user as usize].take(attempt);
-        }
         let mut holdings: Vec<&Holding> = state.holdings.iter().collect();
         holdings.sort_by_key(|holding| holding.position);
+        for attempt in &history.attempts {
+            users[attempt.user as usize].take(attempt, is_lost(state, &holdings, attempt));
+        }
         for holding in &holdings {
             if let Holder::Own(user) = holding.holder {
-                users[user as usize].holds += 1;
+                let user = &mut users[user as usize];
+                user.holds += 1;
+                user.held_position = holding.position;
             }
         }
         let lost = lost_positions(history, &users);
@@ -162,13 +177,35 @@ impl<'a> Case<'a> {
 
     /// Holdings of a position.
     pub(super) fn at(&self, position: u64) -> impl Iterator<Item = &'a Holding> + '_ {
-        let first = self
-            .holdings
-            .partition_point(|holding| holding.position < position);
-        self.holdings[first..]
-            .iter()
-            .copied()
-            .take_while(move |holding| holding.position == position)
+        at(&self.holdings, position)
+    }
+
+    /// Whether the server counts this position as lost.
+    pub(super) fn counts_as_lost(&self, position: u64) -> bool {
+        counts_as_lost(self.state, position)
+    }
+
+    /// Whether what this attempt was told is lost, and the coupon's promise allows that as long as it is counted.
+    pub(super) fn is_lost(&self, attempt: &Attempt) -> bool {
+        is_lost(self.state, &self.holdings, attempt)
+    }
+
+    /// How many positions from `from` up to, and without, `to` the server counts as lost.
+    pub(super) fn counted_lost(&self, from: u64, to: u64) -> u64 {
+        let within = |(first, last): &(u64, u64)| {
+            let (first, end) = (from.max(*first), to.min(last.saturating_add(1)));
+            end.saturating_sub(first)
+        };
+        self.state.lost.iter().map(within).sum()
+    }
+
+    /// Whether this position was given after positions had been lost: what they had taken of the stock was there again,
+    /// also after somebody had been told "sold out".
+    pub(super) fn is_after_a_loss(&self, position: u64) -> bool {
+        self.state
+            .lost
+            .first()
+            .is_some_and(|(first, _)| *first < position)
     }
 
     /// Whether it was there before the rehearsal began.
@@ -180,6 +217,30 @@ impl<'a> Case<'a> {
     pub(super) fn numbered_users(&self) -> impl Iterator<Item = (u32, &Asked)> {
         (0..).zip(&self.users)
     }
+}
+
+/// Holdings of a position, of all in order of position.
+fn at<'a, 'h>(holdings: &'h [&'a Holding], position: u64) -> impl Iterator<Item = &'a Holding> + use<'a, 'h> {
+    let first = holdings.partition_point(|holding| holding.position < position);
+    holdings[first..]
+        .iter()
+        .copied()
+        .take_while(move |holding| holding.position == position)
+}
+
+fn counts_as_lost(state: &FinalState, position: u64) -> bool {
+    let after = state.lost.partition_point(|(first, _)| *first <= position);
+    after
+        .checked_sub(1)
+        .is_some_and(|last| position <= state.lost[last].1)
+}
+
+fn is_lost(state: &FinalState, holdings: &[&Holding], attempt: &Attempt) -> bool {
+    let own = |holding: &Holding| holding.holder == Holder::Own(attempt.user);
+    !state.waits_for_the_store
+        && attempt
+            .position
+            .is_some_and(|position| counts_as_lost(state, position) && !at(holdings, position).any(own))
 }
 
 /// Only the first acknowledgement of each user counts.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 const MOST_EXAMPLES: usize = 5;
+/// Of what was lost: everybody who was told so is named, within reason.
+const MOST_LOST: usize = 1_000;
 
 /// What must hold; the numbers are the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -127,9 +129,20 @@ pub enum FindingKind {
     CountsDisagree,
     /// Issued before the opening or after the closing.
     OutsideWindow,
+    /// Lost with the ledger's state, and counted and named by the server: no violation where the coupon's answers do
+    /// not wait for the store, and yet to be told.
+    LostAndCounted,
 }
 
 impl FindingKind {
+    fn most_examples(self) -> usize {
+        if self == Self::LostAndCounted {
+            MOST_LOST
+        } else {
+            MOST_EXAMPLES
+        }
+    }
+
     /// Its name in results and reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -155,6 +168,7 @@ impl FindingKind {
             Self::UnexpectedAnswer => "unexpected-answer",
             Self::CountsDisagree => "counts-disagree",
             Self::OutsideWindow => "outside-window",
+            Self::LostAndCounted => "lost-and-counted",
         }
     }
 }
@@ -179,6 +193,8 @@ pub struct Check {
     pub evidence: String,
     /// What violates it; empty if it holds.
     pub findings: Vec<Finding>,
+    /// What violates nothing, and has to be told; most often empty.
+    pub remarks: Vec<Finding>,
 }
 
 impl Check {
@@ -187,6 +203,7 @@ impl Check {
             invariant,
             evidence: String::new(),
             findings: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -207,22 +224,30 @@ impl Check {
 
     /// Notes several at once.
     pub(super) fn note_many(&mut self, kind: FindingKind, count: u64, example: impl FnOnce() -> String) {
-        let index = self
-            .findings
-            .iter()
-            .position(|finding| finding.kind == kind)
-            .unwrap_or_else(|| {
-                self.findings.push(Finding {
-                    kind,
-                    count: 0,
-                    examples: Vec::new(),
-                });
-                self.findings.len() - 1
+        add(&mut self.findings, kind, count, example);
+    }
+
+    /// Tells something that violates nothing.
+    pub(super) fn remark(&mut self, kind: FindingKind, count: u64, example: impl FnOnce() -> String) {
+        add(&mut self.remarks, kind, count, example);
+    }
+}
+
+fn add(findings: &mut Vec<Finding>, kind: FindingKind, count: u64, example: impl FnOnce() -> String) {
+    let index = findings
+        .iter()
+        .position(|finding| finding.kind == kind)
+        .unwrap_or_else(|| {
+            findings.push(Finding {
+                kind,
+                count: 0,
+                examples: Vec::new(),
             });
-        let finding = &mut self.findings[index];
-        finding.count += count;
-        if finding.examples.len() < MOST_EXAMPLES {
-            finding.examples.push(example());
-        }
+            findings.len() - 1
+        });
+    let finding = &mut findings[index];
+    finding.count += count;
+    if finding.examples.len() < kind.most_examples() {
+        finding.examples.push(example());
     }
 }

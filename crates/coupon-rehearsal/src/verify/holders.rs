@@ -45,7 +45,7 @@ pub(super) fn one_per_user(case: &Case<'_>) -> Check {
 pub(super) fn kept(case: &Case<'_>) -> Check {
     let mut check = Check::of(Invariant::I3);
     let mut acknowledged = 0_u64;
-    let mut reported_lost = HashSet::new();
+    let (mut reported_lost, mut named) = (HashSet::new(), HashSet::new());
     for attempt in &case.history.attempts {
         let Some(position) = attempt.position else {
             continue;
@@ -56,6 +56,19 @@ pub(super) fn kept(case: &Case<'_>) -> Check {
             .find(|holding| holding.holder == Holder::Own(attempt.user));
         if let Some(holding) = held {
             compare(case, &mut check, attempt, holding);
+        } else if case.is_lost(attempt) {
+            if named.insert((attempt.user, position)) {
+                check.remark(FindingKind::LostAndCounted, 1, || {
+                    let now = match case.users[attempt.user as usize].held_position {
+                        0 => "nothing".to_owned(),
+                        other => format!("position {other}"),
+                    };
+                    format!(
+                        "{} was told position {position}, which was lost with the ledger's state, and holds {now}",
+                        case.name(attempt.user)
+                    )
+                });
+            }
         } else if case.users[attempt.user as usize].holds > 0 {
             check.note(FindingKind::PositionChanged, || {
                 format!(

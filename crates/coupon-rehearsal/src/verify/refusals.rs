@@ -56,9 +56,12 @@ pub(super) fn are_true(case: &Case<'_>) -> Check {
 
 /// Already-issued comes before sold-out, so a holder is never told so.
 fn sold_out(case: &Case<'_>, check: &mut Check, attempt: &Attempt) {
+    let asked = &case.users[attempt.user as usize];
+    // It was true then, and what was lost later was there for whoever asked again.
+    let lost_since = case.is_after_a_loss(asked.held_position) && attempt.sent_ns < asked.known_ns;
     let why = if case.history.header.coupon.quantity.is_none() {
         "and there is no limit"
-    } else if case.users[attempt.user as usize].holds > 0 {
+    } else if asked.holds > 0 && !lost_since {
         "and holds one"
     } else {
         return;
@@ -107,6 +110,9 @@ fn note_issues_after_the_end(case: &Case<'_>, check: &mut Check) {
             let asked = &case.users[user as usize];
             // A holder who was refused in person has been noted already.
             let is_news = !asked.was_told(outcome);
+            if outcome == Outcome::SoldOut && case.is_after_a_loss(holding.position) {
+                continue;
+            }
             let Some(from_ns) = asked
                 .earliest_decision_ns()
                 .filter(|from_ns| is_news && *from_ns > end_ns)

@@ -29,6 +29,10 @@ pub struct FinalState {
     pub(super) holdings: Vec<Holding>,
     pub(super) claims: Vec<Claim>,
     pub(super) revision: Option<u64>,
+    /// The first and the last of each range of positions that the server counts as lost, in order.
+    pub(super) lost: Vec<(u64, u64)>,
+    /// Whether the coupon promises that nothing that was answered is lost with the ledger.
+    pub(super) waits_for_the_store: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ impl FinalState {
             holdings: Vec::new(),
             claims: Vec::new(),
             revision: None,
+            lost: Vec::new(),
+            waits_for_the_store: false,
         }
     }
 
@@ -108,6 +114,19 @@ impl FinalState {
     /// The revision of the coupon's facts in the end. Equal to that at the start, it proves that nobody changed them.
     pub fn revision(&mut self, revision: Option<u64>) {
         self.revision = revision;
+    }
+
+    /// The positions that the server itself counts and names as lost with its ledger's state: the first and the last
+    /// of each range. They belong to nobody and are never used again.
+    pub fn lost(&mut self, ranges: impl IntoIterator<Item = (u64, u64)>) {
+        self.lost.extend(ranges);
+        self.lost.sort_unstable();
+    }
+
+    /// Says that the coupon's answers wait for the store (`ack` is `store`), so that no loss of the ledger excuses one
+    /// that is gone.
+    pub fn waits_for_the_store(&mut self) {
+        self.waits_for_the_store = true;
     }
 
     /// How many are issued.

@@ -45,6 +45,12 @@ pub(super) fn contiguous(case: &Case<'_>) -> Check {
     for (index, holding) in case.holdings.iter().enumerate() {
         let position = holding.position;
         let before = index.checked_sub(1).map(|before| case.holdings[before]);
+        if case.counts_as_lost(position) {
+            check.note(FindingKind::PositionReused, || {
+                let holder = case.holder(holding);
+                format!("position {position} is counted as lost and held by {holder}")
+            });
+        }
         if let Some(before) = before.filter(|before| before.position == position) {
             check.note(FindingKind::PositionReused, || {
                 format!(
@@ -62,14 +68,28 @@ pub(super) fn contiguous(case: &Case<'_>) -> Check {
             expected = position.saturating_add(1);
         }
     }
+    for (first, last) in &case.state.lost {
+        check.remark(FindingKind::LostAndCounted, last - first + 1, || {
+            match last - first {
+                0 => format!("position {first} was lost with the ledger's state"),
+                _ => format!("positions {first} to {last} were lost with the ledger's state"),
+            }
+        });
+    }
     note_identities(case, &mut check);
     check
 }
 
-/// Notes the positions from `from` up to, and without, `to` that nobody holds and nobody was told.
+/// Notes the positions from `from` up to, and without, `to` that nobody holds, nobody was told, and the server does not
+/// count as lost.
 fn note_gap(case: &Case<'_>, check: &mut Check, from: u64, to: u64) {
     let lost_below = |position: u64| case.lost.partition_point(|lost| *lost < position);
-    let explained = count(lost_below(to) - lost_below(from));
+    let told = &case.lost[lost_below(from)..lost_below(to)];
+    let only_told = told
+        .iter()
+        .filter(|position| !case.counts_as_lost(**position))
+        .count();
+    let explained = count(only_told) + case.counted_lost(from, to);
     let missing = (to - from).saturating_sub(explained);
     if missing > 0 {
         check.note_many(FindingKind::PositionGap, missing, || match to - from {

@@ -19,6 +19,10 @@ pub(crate) struct Evidence {
     pub(crate) revision: Option<u64>,
     /// What the server says about issued and remaining; none says what it holds.
     pub(crate) claim: Option<(u64, u64)>,
+    /// The positions that the server counts as lost.
+    pub(crate) lost: Vec<(u64, u64)>,
+    /// Whether answers wait for the store.
+    pub(crate) waits_for_the_store: bool,
 }
 
 pub(crate) fn clean() -> Evidence {
@@ -27,6 +31,8 @@ pub(crate) fn clean() -> Evidence {
         issued: Vec::new(),
         revision: Some(1),
         claim: None,
+        lost: Vec::new(),
+        waits_for_the_store: false,
     };
     for user in 0..USERS {
         if u64::from(user) < QUANTITY {
@@ -209,6 +215,10 @@ impl Evidence {
             None => state.claim("the coupon", Some(held), left),
         }
         state.revision(self.revision);
+        state.lost(self.lost.iter().copied());
+        if self.waits_for_the_store {
+            state.waits_for_the_store();
+        }
         audit(&self.history, &state)
     }
 

@@ -6,6 +6,7 @@ mod child;
 mod evidence;
 #[cfg(test)]
 mod history_file;
+mod losses;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]

@@ -221,7 +221,7 @@ async fn a_history_can_be_judged_again_later() {
     );
     let target = Target::resolve(&history.header.base_url).await.unwrap();
     let mut admin = AdminClient::new(target, Credential::bearer(KEY));
-    let state = admin.final_state(&history.header).await.unwrap();
+    let state = admin.final_state(&history).await.unwrap();
     assert!(audit(&history, &state).passed());
 }
 

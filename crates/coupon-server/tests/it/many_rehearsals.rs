@@ -5,7 +5,8 @@ use crate::fleet::{Fleet, assert_exact, wait_for};
 use crate::harness::{Server, told};
 use crate::kafka::{counted, end, shared};
 use coupon_rehearsal::History;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -113,6 +114,77 @@ fn a_rehearsal_with_kafka_passes_for_every_strategy() {
         assert!(count("firstcome_worker_publish_written_total") >= expected);
         assert_eq!(count("firstcome_worker_dead_letters"), 0);
     });
+}
+
+#[test]
+fn what_is_lost_with_redis_in_a_rehearsal_is_named_by_its_verdict_and_by_verify() {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    // No worker yet, so that the store has nothing when it happens.
+    let (mut command, history) = rehearsal(&fleet, &servers.each_ref(), "redis-script", "2s");
+    let playing = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let issued = || {
+        let words = ["HGET", "firstcome:{1}:state", "issued"];
+        fleet.redis.command(&words).unwrap().text().parse::<usize>().ok()
+    };
+    wait_for(|| issued().filter(|issued| *issued >= QUANTITY / 5));
+    fleet.redis.command(&["FLUSHALL"]).unwrap();
+    let workers = [fleet.work(), fleet.work()];
+    let output = playing.wait_with_output().unwrap();
+    let said = told(&output);
+    assert!(output.status.success(), "{said}");
+    let (coupon, _) = acknowledged(&history);
+    let stored = fleet.await_stored(&coupon, QUANTITY);
+    // Whoever was told a position that the store does not have.
+    let read = History::read(&history).unwrap();
+    let users = &read.header.user_prefix;
+    let gone: BTreeSet<(String, u64)> = read
+        .attempts
+        .iter()
+        .filter_map(|attempt| Some((users.name(attempt.user), attempt.position?)))
+        .filter(|(user, position)| stored.get(user) != Some(position))
+        .collect();
+    assert!(gone.len() >= QUANTITY / 10, "{}", gone.len());
+    assert!(
+        stored
+            .values()
+            .all(|position| gone.iter().all(|(_, lost)| lost != position)),
+        "a lost position is never used again"
+    );
+    assert!(
+        said.contains("verdict: PASS (acknowledged issues that were lost"),
+        "{said}"
+    );
+    let verify = |more: &[&str]| {
+        let arguments = ["verify", "--server", &servers[0].url, "--history"];
+        let arguments = [&arguments[..], &[history.to_str().unwrap()], more].concat();
+        let output = fleet.command(&arguments).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let judged: Value = serde_json::from_str(&verify(&["--json"])).unwrap();
+    let checks = judged["history"]["checks"].as_array().unwrap();
+    let kept = checks.iter().find(|check| check["invariant"] == "I3").unwrap();
+    let remark = &kept["remarks"][0];
+    assert_eq!(
+        (&remark["kind"], remark["count"].as_u64()),
+        (
+            &json!("lost-and-counted"),
+            Some(u64::try_from(gone.len()).unwrap())
+        ),
+        "{kept}"
+    );
+    let named = remark["examples"].to_string();
+    for (user, position) in &gone {
+        let words = format!("{user} was told position {position}, which was lost");
+        assert!(named.contains(&words), "{words} is not in {named}");
+    }
+    assert!(verify(&[]).contains("positions were lost with the ledger's state"));
+    end(servers.into_iter().chain(workers));
 }
 
 /// A server and a worker are killed while the rehearsal goes on, and come back.

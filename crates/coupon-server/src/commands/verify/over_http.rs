@@ -51,7 +51,7 @@ pub(super) fn look(
         if let Some((path, history)) = history {
             let target = Target::resolve(&base_url).await?;
             let mut admin = AdminClient::new(target, Credential::bearer(key.expose_secret()));
-            let state = admin.final_state(&history.header).await?;
+            let state = admin.final_state(&history).await?;
             findings.judge(path, history, &state);
         }
         Ok(findings)
