@@ -63,7 +63,7 @@ fn a_killed_redis_that_kept_its_file_has_lost_nothing() {
             sale.kill_worker(1);
             sale.until_won(BEFORE + 20);
             sale.fleet.redis.kill9();
-            sale.until_felt(3);
+            sale.until_unavailable(3);
             sale.fleet.redis.restart().unwrap();
             sale.start_worker(0);
             sale.start_worker(1);
@@ -75,7 +75,7 @@ fn a_killed_redis_that_kept_its_file_has_lost_nothing() {
 fn a_killed_redis_stops_locks_and_nothing_else() {
     goes_wrong(&under("redis-lock"), Loss::Nothing, |sale| {
         sale.fleet.redis.kill9();
-        sale.until_felt(3);
+        sale.until_unavailable(3);
         sale.fleet.redis.restart_empty().unwrap();
     });
 }
@@ -91,6 +91,8 @@ fn what_is_lost_with_an_empty_restart_is_counted_and_never_used_again() {
 fn what_is_lost_with_a_flush_is_counted_and_never_used_again() {
     goes_wrong(&script("ledger"), Loss::Counted, |sale| {
         sale.fleet.redis.command(&["FLUSHALL"]).unwrap();
+        // Closed until it is reconciled, and whoever asks is told when to come back.
+        sale.until_unavailable(1);
     });
 }
 
@@ -141,7 +143,7 @@ fn a_full_memory_refuses_until_there_is_room() {
                 .unwrap()
         };
         limit("1");
-        sale.until_felt(5);
+        sale.until_unavailable(5);
         limit("0");
     });
 }
@@ -206,6 +208,10 @@ fn a_killed_database_comes_back_with_everything() {
         sale.until_won(BEFORE);
         let database = sale.fleet.own.as_mut().unwrap();
         database.kill9();
+        if terms["strategy"] != "redis-script" {
+            sale.until_unavailable(3);
+        }
+        let database = sale.fleet.own.as_mut().unwrap();
         database.restart().unwrap();
         sale.finish(Loss::Nothing);
     }

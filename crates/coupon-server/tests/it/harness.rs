@@ -1,5 +1,6 @@
 //! A scratch directory, servers in it, and commands. When a scratch directory goes, nothing may be left running in it.
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -230,6 +231,26 @@ pub(crate) fn converse<T>(conversation: impl Future<Output = T>) -> T {
         .block_on(conversation)
 }
 
+/// Whoever is refused for now is told after how many seconds to ask again, and nobody else is. Held against every answer
+/// that any test gets, also in the middle of a fault.
+fn assert_says_when_to_come_back(status: StatusCode, headers: &HeaderMap, answer: &Value) {
+    let later = match status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::FORBIDDEN => answer["code"] == "not-yet-open",
+        _ => false,
+    };
+    let told = headers
+        .get(RETRY_AFTER)
+        .map(|value| value.to_str().unwrap().parse::<u64>());
+    match told {
+        Some(seconds) => assert!(
+            later && seconds.is_ok_and(|it| it > 0),
+            "{status} {headers:?} {answer}"
+        ),
+        None => assert!(!later, "{status} without Retry-After: {answer}"),
+    }
+}
+
 /// An HTTP client with a bearer.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -276,9 +297,13 @@ impl Caller {
             request = request.json(&body);
         }
         let response = request.send().await?;
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await?;
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        let answer = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if path != "/readyz" {
+            assert_says_when_to_come_back(status, &headers, &answer);
+        }
+        Ok((status, answer))
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {

@@ -59,6 +59,7 @@ struct Desk {
     next: AtomicUsize,
     winners: AtomicUsize,
     unclear: AtomicUsize,
+    unavailable: AtomicUsize,
     hurry: AtomicBool,
 }
 
@@ -118,6 +119,13 @@ impl Sale {
         let desk = &self.desk;
         let before = desk.unclear.load(Ordering::Relaxed);
         wait_for(|| (desk.unclear.load(Ordering::Relaxed) >= before + count).then_some(()));
+    }
+
+    /// Waits until so many requests more were answered `unavailable`, which says when to come back.
+    pub(crate) fn until_unavailable(&self, count: usize) {
+        let desk = &self.desk;
+        let before = desk.unavailable.load(Ordering::Relaxed);
+        wait_for(|| (desk.unavailable.load(Ordering::Relaxed) >= before + count).then_some(()));
     }
 
     pub(crate) fn kill_server(&mut self, number: usize) {
@@ -353,8 +361,12 @@ impl Desk {
                     Some(Outcome::Already(it["issuedCoupon"]["position"].as_u64().unwrap()))
                 }
                 Ok((StatusCode::GONE, it)) if it["code"] == "sold-out" => Some(Outcome::SoldOut),
-                // Unavailable, indeterminate, or nobody there.
-                Ok((status, _)) if status.is_server_error() => None,
+                Ok((StatusCode::SERVICE_UNAVAILABLE, it)) if it["code"] == "unavailable" => {
+                    self.unavailable.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
+                Ok((StatusCode::INTERNAL_SERVER_ERROR, it)) if it["code"] == "indeterminate" => None,
+                // Nobody there.
                 Err(_) => None,
                 Ok((status, it)) => panic!("{user}: {status} {it}"),
             };
