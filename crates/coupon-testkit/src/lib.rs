@@ -39,7 +39,7 @@ pub use self::kafka::{Kafka, KafkaOptions};
 pub use self::mail_server::{MailFault, MailReceived, MailServer, MailStage};
 pub use self::port::free_port;
 pub use self::proxy::{Direction, FaultProxy, Loss, ProxyCounts};
-pub use self::redis::{Answer, Redis, RedisCluster, RedisEngine, RedisOptions};
+pub use self::redis::{Answer, Redis, RedisCluster, RedisEngine, RedisOptions, RedisSentinel};
 pub use self::skip::or_skip;
 pub use self::sql::{Rows, Sql, SqlDatabase, SqlEngine, SqlOptions, SqlSession};
 pub use self::wait::wait_until;

@@ -1,6 +1,7 @@
 //! Redis, and Valkey in its place.
 
 mod cluster;
+mod sentinel;
 mod wire;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::server::Server;
 use crate::wait::wait_until;
 
 pub use self::cluster::RedisCluster;
+pub use self::sentinel::RedisSentinel;
 pub use self::wire::Answer;
 
 /// Which of the two products.

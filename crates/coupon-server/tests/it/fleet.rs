@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ADMIN_KEY: &str = "the-administrators-key-of-many-servers";
+pub(crate) const ADMIN_KEY: &str = "the-administrators-key-of-many-servers";
 
 /// A database with tables, a Redis, and what every process of the fleet is told.
 pub(crate) struct Fleet {
@@ -39,8 +39,13 @@ impl Fleet {
 
     /// On a database server of its own.
     pub(crate) fn on(database: &SqlOptions) -> Option<Self> {
+        Self::of(database, &RedisOptions::durable())
+    }
+
+    /// On a database server and a Redis of its own.
+    pub(crate) fn of(database: &SqlOptions, redis: &RedisOptions) -> Option<Self> {
         let own = or_skip(Sql::start(database))?;
-        let redis = or_skip(Redis::start(&RedisOptions::durable()))?;
+        let redis = or_skip(Redis::start(redis))?;
         Some(Self::made_of(
             own.fresh_database().unwrap(),
             redis,

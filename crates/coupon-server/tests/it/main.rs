@@ -24,5 +24,6 @@ mod notifications;
 mod reconciliation;
 mod redemptions;
 mod shutdown;
+mod sign_in;
 mod start;
 mod whole_life;
