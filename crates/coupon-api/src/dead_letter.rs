@@ -10,7 +10,8 @@ pub struct DeadLetter {
     /// Its id: its place, a dash, its name there. Never used again.
     #[schema(examples("kafka-0-17"))]
     pub id: String,
-    /// Where it lies: `stream` (beside the coupon's stream in Redis) or `kafka` (the topic of dead letters).
+    /// Where it lies: `quarantine` (of the database, which it contradicts), `stream` (beside the coupon's stream in Redis)
+    /// or `kafka` (the topic of dead letters).
     #[schema(examples("kafka"))]
     pub place: String,
     /// Why it could not be taken.

@@ -5,6 +5,7 @@
 //!   It also keeps what is to be told, [`coupon_app::NotificationOutbox`], writes down what the clock makes due,
 //!   [`coupon_app::Calendar`], and gives jobs to workers, [`coupon_app::JobBook`].
 //!   It also keeps where notifications go: [`coupon_app::WebhookStore`] and [`coupon_app::ContactStore`].
+//! * [`QuarantineOffice`] looks after what the store did not take: the port [`coupon_app::DeadLetterOffice`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
 //!   `redis-lock`.
 //! * [`MysqlRedemptions`] decides what becomes of issued coupons: the port [`coupon_app::RedemptionStore`].
@@ -30,6 +31,7 @@ mod marks;
 mod migrations;
 mod notice_ports;
 mod notices;
+mod office;
 mod outbox;
 mod quarantine;
 mod query;
@@ -50,6 +52,7 @@ mod webhooks;
 
 pub use error::{Failure, OpenError};
 pub use ledger::{Contention, DatabaseLedger, LedgerClock, LedgerOptions, NoTurn, Turn, Turns};
+pub use office::QuarantineOffice;
 pub use redeem::{MysqlRedemptions, RedemptionOptions};
 pub use store::{MysqlStore, StoreOptions};
 pub use telling::Telling;

@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("redemption", include_str!("../migrations/0002_redemption.sql")),
     ("addresses", include_str!("../migrations/0003_addresses.sql")),
@@ -27,6 +27,7 @@ const SCRIPTS: [(&str, &str); 7] = [
         "lost positions",
         include_str!("../migrations/0007_lost_positions.sql"),
     ),
+    ("dismissed", include_str!("../migrations/0008_dismissed.sql")),
 ];
 
 /// Brings the tables up to date. Any number of processes may do so at once: they wait for each other.

@@ -148,6 +148,39 @@ pub(crate) async fn page(reader: &Reader, after: u64, limit: usize) -> Result<Ve
     found.collect()
 }
 
+/// A page of what nobody has dismissed, by number.
+pub(crate) async fn listed(reader: &Reader, after: u64, limit: usize) -> Result<Vec<Quarantined>, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        script
+            .statement("SELECT ")
+            .sql(COLUMNS)
+            .sql(" FROM quarantine WHERE dismissed = 0 AND number > ")
+            .number(after);
+        script.sql(" ORDER BY number LIMIT ").number(limit_of(limit));
+        script
+    };
+    let answered = reader.ask_one(script).await?;
+    let found = answered
+        .rows
+        .iter()
+        .map(|found| record(found).map(|(kept, _)| kept));
+    found.collect()
+}
+
+/// Takes everything through this number off the list, and says how many. If the answer is lost and it is asked again,
+/// those of the first time are not counted.
+pub(crate) async fn dismiss(reader: &Reader, through: u64) -> Result<u64, Failure> {
+    let script = || {
+        let mut script = Script::new();
+        script
+            .statement("UPDATE quarantine SET dismissed = 1 WHERE dismissed = 0 AND number <= ")
+            .number(through);
+        script
+    };
+    Ok(reader.ask_one(script).await?.affected)
+}
+
 /// Asks for those of a coupon that wait for a revision, in order of position.
 pub(crate) fn ask_waiting(script: &mut Script, coupon: CouponId, limit: usize) {
     script

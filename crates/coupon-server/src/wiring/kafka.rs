@@ -11,6 +11,7 @@ use ledger_redis::RedisLetters;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
+use store_mysql::QuarantineOffice;
 
 /// The group of the streams whose workers vouch that the store has an entry.
 pub(crate) const STORE_GROUP: &str = "store";
@@ -84,7 +85,9 @@ pub(crate) fn topic_plan(settings: &KafkaSettings) -> TopicPlan {
 
 /// Every place where something may lie that could not be taken.
 pub(crate) fn dead_letters(settings: &Settings, engines: &Engines) -> anyhow::Result<DeadLetters> {
-    let mut offices: Vec<(&'static str, Arc<dyn DeadLetterOffice>)> = Vec::new();
+    let quarantine = QuarantineOffice::of(engines.store.as_ref().clone());
+    let mut offices: Vec<(&'static str, Arc<dyn DeadLetterOffice>)> =
+        vec![("quarantine", Arc::new(quarantine))];
     let kafka = kafka_options(&settings.kafka)?;
     if settings.redis.is_set() {
         let store: Arc<dyn DeliveryStore> = Arc::clone(&engines.store) as _;

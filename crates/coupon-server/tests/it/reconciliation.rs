@@ -127,12 +127,55 @@ fn what_a_lost_state_still_sends_goes_to_quarantine() {
         (&json!(10), &json!(10)),
         "{stats}"
     );
+    dead_letters_tell_of_quarantine(&fleet, &server, id(&coupon));
+    assert_eq!(compared(&caller)["quarantined"], 10, "dismissed is not forgotten");
+    assert_eq!(fleet.stored(&coupon), stored);
     let (code, said) = verify(&fleet, &server, &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.contains("10 positions were lost") && said.contains("1-10"),
         "{said}"
     );
+}
+
+/// Ten issues of a lost state are listed one by one, cannot be brought again, and are dismissed.
+fn dead_letters_tell_of_quarantine(fleet: &Fleet, server: &Server, coupon: &str) {
+    let caller = admin(server);
+    let listed = || {
+        let (status, letters) = caller.ask(Method::GET, "/v1/admin/dead-letters", None);
+        assert_eq!(status, StatusCode::OK, "{letters}");
+        letters["data"].as_array().unwrap().clone()
+    };
+    let letters = listed();
+    assert_eq!(letters.len(), 10, "{letters:?}");
+    for (letter, position) in letters.iter().zip(1..) {
+        assert_eq!(
+            (&letter["place"], &letter["replayable"], &letter["epoch"]),
+            (&json!("quarantine"), &json!(false), &json!(1)),
+            "{letter}"
+        );
+        assert_eq!(letter["couponId"].to_string(), coupon, "{letter}");
+        assert_eq!(letter["firstPosition"], position, "{letter}");
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("other-epoch") || reason.starts_with("already-held"),
+            "{letter}"
+        );
+    }
+    let run = |arguments: &[&str]| {
+        let all = [&["dead-letters"], arguments, &["--server", &server.url]].concat();
+        let output = fleet.command(&all).output().unwrap();
+        (output.status.code(), told(&output))
+    };
+    let first = letters[0]["id"].as_str().unwrap();
+    let (code, said) = run(&["list"]);
+    assert!(code == Some(0) && said.contains(first), "{said}");
+    let (code, said) = run(&["replay", "--all"]);
+    assert!(code == Some(1) && said.contains(first), "{said}");
+    assert_eq!(listed(), letters);
+    let (code, said) = run(&["dismiss", "--all"]);
+    assert!(code == Some(0) && said.contains("dismissed 10"), "{said}");
+    assert_eq!(listed(), Vec::<Value>::new());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod contract;
+mod dead_letters;
 mod faults;
 mod fences;
 mod notices;
