@@ -52,6 +52,24 @@ fn the_page_shows_the_verdict_and_every_finding() {
 }
 
 #[test]
+fn what_was_lost_and_counted_stands_beside_a_pass() {
+    let mut evidence = clean();
+    evidence.issued.pop();
+    evidence.lost = vec![(10, 10)];
+    let rehearsal = rehearsal(evidence);
+    let page = html_report(&rehearsal);
+    assert!(page.contains("PASS") && page.contains("class=\"remark\"") && page.contains("lost-and-counted"));
+    let told = terminal_summary(&rehearsal);
+    assert!(told.contains("was told position 10, which was lost"), "{told}");
+    assert!(
+        told.ends_with(
+            "verdict: PASS (acknowledged issues that were lost with the ledger's state, counted and named: 1)\n"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
 fn the_result_for_programs_has_the_same_verdict_and_numbers() {
     let passed: serde_json::Value = serde_json::from_str(&json_result(&rehearsal(clean()))).unwrap();
     assert_eq!(passed["passed"], true);
