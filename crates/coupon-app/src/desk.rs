@@ -12,6 +12,7 @@ use coupon_core::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// One event loop's desk: its own lanes, and what all share.
 #[derive(Clone)]
@@ -93,11 +94,18 @@ impl Desk {
 
     /// Issues one coupon to one user.
     pub async fn issue(&self, request: IssueRequest) -> Result<Outcome, LedgerError> {
+        if let Some(refusal) = self.lanes.recall(&request, self.clock.as_ref()) {
+            return Ok(refusal);
+        }
         let Some(lane) = self.lanes.of(request.coupon).await? else {
             return Ok(Outcome::UnknownCoupon);
         };
+        let (coupon, asked_at) = (request.coupon, Instant::now());
         match lane.ask(Request::Issue(request)).await? {
-            Reply::Issue(outcome) => Ok(outcome),
+            Reply::Issue(outcome) => {
+                self.lanes.note(coupon, asked_at, &outcome);
+                Ok(outcome)
+            }
             Reply::Command(_) | Reply::Look(_) => Err(wrong_kind()),
         }
     }
@@ -112,7 +120,13 @@ impl Desk {
             },
             (None, _) => return Ok(CommandOutcome::Refused(CommandRefusal::UnknownCoupon)),
         };
-        match lane.ask(Request::Command(Box::new(request))).await? {
+        let coupon = request.coupon;
+        let answer = lane.ask(Request::Command(Box::new(request))).await;
+        if let Some(coupon) = coupon {
+            // Also after an error: it may have happened.
+            self.lanes.forget_refusals(coupon);
+        }
+        match answer? {
             Reply::Command(outcome) => Ok(*outcome),
             Reply::Issue(_) | Reply::Look(_) => Err(wrong_kind()),
         }

@@ -1,17 +1,21 @@
 //! The ledgers: every ledger that a server offers, and the way from a coupon to the one that decides it.
 
 mod bindings;
+mod refusals;
 mod shared;
 
 use crate::{
-    Board, Clock, Combiner, CombinerStats, Health, IssueLedger, Lane, LedgerError, LedgerMarks, Look, Seen,
+    Board, Clock, Combiner, CombinerStats, Health, IssueLedger, IssueRequest, Lane, LedgerError, LedgerMarks,
+    Look, Seen,
 };
 use bindings::Bindings;
-use coupon_core::{CouponId, Grant, Strategy, UserId};
+use coupon_core::{CouponId, Grant, Outcome, Strategy, UserId};
+use refusals::Refusals;
 use shared::Shared;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// One kind of ledger that a server offers.
 pub struct Offer {
@@ -41,6 +45,8 @@ pub struct Ledgers {
     counters: Vec<Counter>,
     /// `None` when one ledger decides every coupon.
     bindings: Option<Arc<Bindings>>,
+    /// Likewise: a ledger in this process is asked as fast as a memory.
+    refusals: Option<Arc<Refusals>>,
 }
 
 /// One strategy with its combiners.
@@ -76,6 +82,7 @@ enum Ways {
 struct Several {
     counters: Vec<Window>,
     bindings: Arc<Bindings>,
+    refusals: Arc<Refusals>,
 }
 
 #[derive(Debug)]
@@ -101,6 +108,7 @@ impl Ledgers {
                 runs_ahead: true,
             }],
             bindings: None,
+            refusals: None,
         })
     }
 
@@ -109,13 +117,14 @@ impl Ledgers {
         let counters: io::Result<Vec<Counter>> = offers.into_iter().map(Counter::open).collect();
         Ok(Self {
             counters: counters?,
+            refusals: Some(Arc::new(Refusals::new(Arc::clone(&board), Arc::clone(&marks)))),
             bindings: Some(Arc::new(Bindings::new(board, marks))),
         })
     }
 
     /// New lanes: one set for each event loop, so that answers arrive with one wake-up per loop and combiner.
     pub fn lanes(&self) -> Lanes {
-        let Some(bindings) = &self.bindings else {
+        let Some((bindings, refusals)) = self.bindings.as_ref().zip(self.refusals.as_ref()) else {
             return Lanes(Ways::One(self.counters[0].combiners[0].lane()));
         };
         let window = |counter: &Counter| Window {
@@ -126,6 +135,7 @@ impl Ledgers {
         Lanes(Ways::Several(Arc::new(Several {
             counters: self.counters.iter().map(window).collect(),
             bindings: Arc::clone(bindings),
+            refusals: Arc::clone(refusals),
         })))
     }
 
@@ -144,6 +154,11 @@ impl Ledgers {
                 requests: sum.requests + one.requests,
             },
         )
+    }
+
+    /// How many requests were refused from memory, without asking a ledger.
+    pub fn refused_from_memory(&self) -> u64 {
+        self.refusals.as_ref().map_or(0, |refusals| refusals.repeated())
     }
 
     /// Whether every ledger can keep its promise, and of those that cannot, which and why.
@@ -231,6 +246,28 @@ impl Lanes {
                 .lanes
                 .first()
                 .ok_or_else(|| not_offered(strategy)),
+        }
+    }
+
+    /// What can be refused from memory; see the module `refusals`.
+    pub(crate) fn recall(&self, request: &IssueRequest, clock: &dyn Clock) -> Option<Outcome> {
+        match &self.0 {
+            Ways::One(_) => None,
+            Ways::Several(several) => several.refusals.recall(request, clock),
+        }
+    }
+
+    /// Takes note of what the ledger has answered to what was asked at `asked_at`.
+    pub(crate) fn note(&self, coupon: CouponId, asked_at: Instant, outcome: &Outcome) {
+        if let Ways::Several(several) = &self.0 {
+            several.refusals.note(coupon, asked_at, outcome);
+        }
+    }
+
+    /// A command to a coupon was answered: whatever was refused before may be granted now.
+    pub(crate) fn forget_refusals(&self, coupon: CouponId) {
+        if let Ways::Several(several) = &self.0 {
+            several.refusals.forget(coupon);
         }
     }
 

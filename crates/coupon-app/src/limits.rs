@@ -33,6 +33,17 @@ pub const LONGEST_ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
 /// How long a server may say from memory that a coupon does not exist, after the store has said so. Longer and a coupon
 /// created elsewhere is refused although it is there; shorter and every made-up id is a query.
 pub const UNKNOWN_FOR: Duration = Duration::from_millis(500);
+/// How long a server may repeat from memory what the ledger has refused, counted from when the ledger was asked. Longer and
+/// a change that lifts the refusal is seen later; shorter and more of a crowd that is too late asks the ledger.
+pub const REFUSED_FOR: Duration = Duration::from_millis(500);
+/// How long before its opening a coupon is surely not open yet, whatever clocks differ by.
+pub const SURELY_BEFORE: Span = Span::from_secs(2);
+/// Most coupons whose refusals a server remembers.
+pub const MAX_REFUSED_COUPONS: usize = 10_000;
+/// Most winners that a server remembers, of all coupons that are sold out; each takes some 16 bytes.
+pub const MAX_REMEMBERED_WINNERS: usize = 4_000_000;
+/// For so long after the last refusal they are remembered, if others need the room.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// Most made-up ids that a server remembers as unknown; beyond, all are forgotten.
 pub const MAX_UNKNOWN: usize = 10_000;
 /// How long before its opening and after its end a coupon is still looked for in its ledger, because clocks differ and

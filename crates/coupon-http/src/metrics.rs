@@ -247,6 +247,11 @@ impl Scrape {
         )?;
         page.counter("combiner_batches", "Batches committed.", stats.batches)?;
         page.counter("combiner_requests", "Requests in these batches.", stats.requests)?;
+        page.counter(
+            "issues_refused_from_memory",
+            "Issue requests refused without asking a ledger.",
+            self.hall.ledgers.refused_from_memory(),
+        )?;
         let lag = &self.hall.store_lag.0;
         let read = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         page.gauge(

@@ -203,12 +203,15 @@ impl Engine {
                 .await?
         };
         match said {
-            Said::Standing(head, _) => Ok(Tried::Answered(CommandOutcome::Done {
-                coupon: present(&head)?,
-                issued: head.existing(),
-                decided_at: head.revised,
-                replayed: false,
-            })),
+            Said::Standing(head, _) => {
+                self.tell(coupon).await;
+                Ok(Tried::Answered(CommandOutcome::Done {
+                    coupon: present(&head)?,
+                    issued: head.existing(),
+                    decided_at: head.revised,
+                    replayed: false,
+                }))
+            }
             Said::Changed => Ok(Tried::Overtaken),
             Said::Retired(_) => Ok(Tried::Answered(refused(CommandRefusal::Closed))),
             Said::Missing | Said::Deleted => Ok(Tried::Overtaken),

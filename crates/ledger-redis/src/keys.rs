@@ -64,6 +64,11 @@ impl Keys {
         format!("{}:streams", self.prefix)
     }
 
+    /// A channel: the numbers of coupons that were changed.
+    pub(crate) fn changes(&self) -> String {
+        format!("{}:changes", self.prefix)
+    }
+
     /// A string: who holds a lock.
     pub(crate) fn lock(&self, name: &str) -> String {
         format!("{}:lock:{name}", self.prefix)

@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::error::RedisTrouble;
 use crate::identity::{Identity, Sighting};
 use crate::limits::MAX_CALL_USERS;
+use crate::news;
 use crate::options::RedisOptions;
 use crate::plan::{Step, steps};
 use async_trait::async_trait;
@@ -78,6 +79,9 @@ impl RedisLedger {
             refresh_every,
             async |engine| engine.refresh().await,
         ));
+        if let Some(news) = engine.link.news() {
+            handle.spawn(news::follow(Arc::downgrade(&engine), news));
+        }
         Ok(Self { engine, handle })
     }
 

@@ -26,6 +26,7 @@ pub mod limits;
 mod link;
 mod lock;
 mod look;
+mod news;
 mod options;
 mod pack;
 mod plan;

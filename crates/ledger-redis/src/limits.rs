@@ -37,6 +37,8 @@ pub const MAX_LETTERS: usize = 1_000;
 pub const MAX_WHY_BYTES: usize = 500;
 /// Longest name that a lock may have, in bytes.
 pub const MAX_LOCK_NAME_BYTES: usize = 200;
+/// Most news of coupons that wait to be read. What is too much is not read at once, but with all the others.
+pub const MAX_NEWS: usize = 1_024;
 /// Most users that one call brings in while a coupon is built anew.
 pub const MAX_BUILD_USERS: usize = 1_000;
 /// Most entries of a stream that are brought to the store at once while a coupon is taken anew.

@@ -3,10 +3,13 @@
 use crate::error::{Doubt, RedisTrouble};
 use crate::health;
 use crate::identity::{self, Identity, Sighting};
+use crate::keys::Keys;
 use crate::limits::MAX_CALL_TRIES;
+use crate::news::{self, News};
 use crate::options::{RedisOptions, Target};
 use crate::scripts::Script;
 use coupon_app::LedgerIdentity;
+use coupon_core::CouponId;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -22,7 +25,7 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// One connection, shared by its clones.
 #[derive(Clone)]
@@ -53,6 +56,13 @@ impl Wire {
             }
             RedisTrouble::of_a_call(error)
         })
+    }
+
+    async fn subscribe(&self, channel: &str) -> Result<(), RedisError> {
+        match &self.to {
+            To::One(connection) => connection.clone().subscribe(channel).await,
+            To::Cluster(connection) => connection.clone().subscribe(channel).await,
+        }
     }
 
     /// Asks every master, and names each.
@@ -96,6 +106,8 @@ pub(crate) struct Link {
     /// Why the last attempt to connect failed, until one succeeds.
     unreachable: Mutex<Option<String>>,
     sighting: watch::Sender<Option<Sighting>>,
+    /// What other servers tell of their changes.
+    news: News,
     /// Whether nothing may be decided because the state is being compared with the store, or has not been.
     closed: AtomicBool,
 }
@@ -112,7 +124,13 @@ impl Link {
             weak: Mutex::new(Vec::new()),
             unreachable: Mutex::new(None),
             sighting,
+            news: News::new(),
         }
+    }
+
+    /// What other servers tell of their changes, for one who listens.
+    pub(crate) fn news(&self) -> Option<mpsc::Receiver<CouponId>> {
+        self.news.listen()
     }
 
     pub(crate) fn options(&self) -> &RedisOptions {
@@ -212,6 +230,10 @@ impl Link {
         }
         if self.judges {
             self.examine(&made).await.map_err(unreached)?;
+            let changes = Keys::new(&self.options.prefix).changes();
+            if let Err(error) = made.subscribe(&changes).await {
+                tracing::debug!(%error, "changes by other servers are not heard of at once");
+            }
         }
         Ok(made)
     }
@@ -325,7 +347,7 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))
             .set_response_timeout(Some(self.options.response_timeout))
-            .set_push_sender(told_when_it_ends(gone));
+            .set_push_sender(self.hears(gone));
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
@@ -341,7 +363,7 @@ impl Link {
             .retries(0)
             .use_protocol(ProtocolVersion::RESP3)
             // The client connects to a lost node again by itself; we want to look at the node first.
-            .push_sender(told_when_it_ends(gone))
+            .push_sender(self.hears(gone))
             .connection_timeout(self.options.connect_timeout)
             .response_timeout(self.options.response_timeout)
             .overall_response_timeout(Some(self.options.response_timeout));
@@ -406,6 +428,20 @@ impl Link {
         Ok(to.set_redis_settings(redis))
     }
 
+    /// Marks a wire as gone when one of its connections has ended, and takes in what others tell.
+    fn hears(&self, gone: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
+        let (gone, heard) = (Arc::clone(gone), self.news.heard());
+        move |push| {
+            if push.kind == PushKind::Disconnection {
+                gone.store(true, Ordering::Release);
+            } else if let Some(coupon) = news::coupon(&push) {
+                // Beyond the limit it is read with all the others.
+                let _full = heard.try_send(coupon);
+            }
+            Ok(())
+        }
+    }
+
     fn certificates(&self) -> Option<TlsCertificates> {
         let tls = self.options.tls.as_ref()?;
         let client_tls = tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
@@ -416,17 +452,6 @@ impl Link {
             client_tls,
             root_cert: tls.authority.clone(),
         })
-    }
-}
-
-/// Marks a wire as gone when one of its connections has ended.
-fn told_when_it_ends(gone: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
-    let gone = Arc::clone(gone);
-    move |push| {
-        if push.kind == PushKind::Disconnection {
-            gone.store(true, Ordering::Release);
-        }
-        Ok(())
     }
 }
 

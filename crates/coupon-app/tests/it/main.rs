@@ -21,6 +21,7 @@ mod notices;
 mod reconciliation;
 mod redeemer;
 mod redemption;
+mod refusals;
 mod reopening;
 mod store;
 mod suites;

@@ -147,6 +147,81 @@ fn a_change_and_a_key_made_at_one_server_count_at_the_other() {
     wait_for(|| (shop.issue("/v1/coupons/99", "bob").0 == StatusCode::NOT_FOUND).then_some(()));
 }
 
+/// What a server has counted under this name.
+fn counted(server: &Server, name: &str) -> u64 {
+    let text = metrics(server);
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is not in {text}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn a_crowd_that_is_too_late_is_refused_from_memory_until_something_changes() {
+    const FROM_MEMORY: &str = "firstcome_issues_refused_from_memory_total";
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    let _worker = fleet.work();
+    let [here, there] = [admin(&servers[0]), admin(&servers[1])];
+    for strategy in ["redis-script", "database", "redis-lock"] {
+        let coupon = publish(&here, 5, &json!({ "strategy": strategy }));
+        for n in 1..=5 {
+            assert_eq!(here.issue(&coupon, &format!("user-{n}")).0, StatusCode::CREATED);
+        }
+        for server in &servers {
+            let (caller, before) = (admin(server), counted(server, FROM_MEMORY));
+            let mut late = 0;
+            wait_for(|| {
+                late += 1;
+                let (status, refused) = caller.issue(&coupon, &format!("late-{late}"));
+                assert_eq!(
+                    (status, &refused["code"]),
+                    (StatusCode::GONE, &json!("sold-out")),
+                    "{refused}"
+                );
+                (counted(server, FROM_MEMORY) > before).then_some(())
+            });
+            // Whoever has one is told so all the same.
+            for n in 1..=5 {
+                let (status, answer) = caller.issue(&coupon, &format!("user-{n}"));
+                assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+                assert_eq!(answer["issuedCoupon"]["position"], n);
+            }
+        }
+        let path = coupon.replace("/v1/", "/v1/admin/");
+        let (status, raised) = here.ask(Method::PATCH, &path, Some(json!({ "quantity": 7 })));
+        assert_eq!(status, StatusCode::OK, "{raised}");
+        let (status, issued) = here.issue(&coupon, "late-1");
+        assert_eq!(
+            status,
+            StatusCode::CREATED,
+            "who has answered the change knows it: {issued}"
+        );
+        let position = wait_for(|| {
+            let (status, answer) = there.issue(&coupon, "late-2");
+            (status == StatusCode::CREATED).then(|| answer["position"].as_u64())
+        });
+        assert_eq!(position, Some(7), "{strategy}");
+        let later = publish(
+            &here,
+            5,
+            &json!({ "strategy": strategy, "opensAt": "2098-01-01T00:00:00Z" }),
+        );
+        let before = counted(&servers[1], FROM_MEMORY);
+        wait_for(|| {
+            let (status, refused) = there.issue(&later, "early");
+            assert_eq!(
+                (status, &refused["code"]),
+                (StatusCode::FORBIDDEN, &json!("not-yet-open")),
+                "{refused}"
+            );
+            (counted(&servers[1], FROM_MEMORY) > before).then_some(())
+        });
+    }
+}
+
 /// Asks until there is a definite answer.
 pub(crate) fn insist(callers: &[Caller], coupon: &str, user: &str) -> u64 {
     wait_for(|| {
@@ -216,12 +291,7 @@ fn whoever_is_killed_in_the_middle_nothing_that_was_answered_is_lost() {
     workers = [fleet.work(), fleet.work()];
     ask(&servers, 160..200);
     told.extend(more);
-    let stored = fleet.await_stored(&coupon, told.len());
-    for (user, position) in &told {
-        assert_eq!(stored.get(user), Some(position), "{user}");
-    }
-    let count = u64::try_from(stored.len()).unwrap();
-    assert_exact(&stored, count);
+    fleet.assert_settled(&coupon, &told);
     for worker in workers {
         let (status, log) = worker.stop();
         assert!(status.success(), "{log}");

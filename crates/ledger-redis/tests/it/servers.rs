@@ -6,9 +6,10 @@ use coupon_app::contract::ledger::{ask, change, order};
 use coupon_app::contract::{quantity, token, user};
 use coupon_app::{CommandOutcome, CommandRequest, IssueLedger, Reply, Request};
 use coupon_core::{Command, CommandRefusal, Outcome};
-use coupon_testkit::RedisOptions;
+use coupon_testkit::{RedisCluster, RedisOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 #[test]
 fn two_servers_issue_exactly_and_in_the_order_of_time() {
@@ -256,4 +257,42 @@ fn a_closed_ledger_leaves_the_other_server_alone() {
         ));
         wins(&second, coupon, 1).await;
     });
+}
+
+#[test]
+fn a_change_at_one_server_is_on_the_boards_of_the_others_without_their_asking() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    let Some(cluster) = coupon_testkit::or_skip(RedisCluster::start(&RedisOptions::durable())) else {
+        return;
+    };
+    for target in [rig::target(&redis), rig::cluster_target(&cluster)] {
+        let ids = Arc::new(Ids::default());
+        block_on(async {
+            // They read all coupons once in an hour.
+            let options = rig::options_at(target);
+            let here = rig::open(options.clone(), &ids).await;
+            let there = rig::open(options, &ids).await;
+            let coupon = create(&here.ledger, 5).await;
+            let heard = async |revision: u32| {
+                let until = tokio::time::Instant::now() + Duration::from_secs(60);
+                while there
+                    .board
+                    .get(coupon)
+                    .is_none_or(|posted| posted.coupon.revision < revision)
+                {
+                    assert!(
+                        tokio::time::Instant::now() < until,
+                        "revision {revision} is not heard of"
+                    );
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            heard(1).await;
+            done(&here.ledger, Some(coupon), Command::Pause).await;
+            heard(2).await;
+            assert!(there.board.get(coupon).unwrap().coupon.paused);
+        });
+    }
 }
