@@ -236,7 +236,12 @@ mod tests {
         assert!(asked.starts_with(&format!("GET /v1/users/{}/coupons HTTP/1.1\r\n", user.as_str())));
         assert!(asked.ends_with("\r\n\r\n"));
         let of = |user: u64, count: usize| format!("{:?}", vec![users::user(user).as_str(); count]);
-        for (body, right) in [(of(3, 2), true), (of(3, 1), false), (of(3, 3), false), (of(4, 2), false)] {
+        for (body, right) in [
+            (of(3, 2), true),
+            (of(3, 1), false),
+            (of(3, 3), false),
+            (of(4, 2), false),
+        ] {
             assert_eq!(form.check(3, body.as_bytes()).is_ok(), right, "{body}");
         }
     }
@@ -245,7 +250,9 @@ mod tests {
     fn a_scattered_crowd_is_asked_for_everybody_and_not_in_order() {
         let form = RequestForm::issue(SocketAddr::from(([127, 0, 0, 1], 80)), 7, "k");
         let salvo = Salvo::of(form, Users::Scattered(1_000), 1_000);
-        let asked: Vec<u64> = std::iter::from_fn(|| salvo.take()).map(|(_, user)| user).collect();
+        let asked: Vec<u64> = std::iter::from_fn(|| salvo.take())
+            .map(|(_, user)| user)
+            .collect();
         assert!(asked.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > 1));
         let different: std::collections::BTreeSet<u64> = asked.into_iter().collect();
         assert_eq!(different.len(), 1_000);

@@ -29,7 +29,9 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
     let directory = directory.path().join("data");
     std::fs::create_dir(&directory)?;
     let many = u64::try_from(COUPONS)? * users;
-    session.say(format!("filling a data directory with {many} issues, {COUPONS} for each user"));
+    session.say(format!(
+        "filling a data directory with {many} issues, {COUPONS} for each user"
+    ));
     let began = Instant::now();
     house::fill(&directory, &[(users, None); COUPONS])?;
     let filled = began.elapsed().as_secs_f64();
