@@ -1,8 +1,8 @@
 //! P22: expiry and reminders, of a million issued coupons each, while issues go on.
 
-use super::durable_issue::{CONNECTIONS, on_product};
+use super::durable_issue::CONNECTIONS;
 use crate::house;
-use crate::load::{Outcome, Salvo, Users, open};
+use crate::load::{Outcome, Salvo, Users, closed, open};
 use crate::results::{Better, Figure, Found, Goal, Unit};
 use crate::server::{Product, audit, pause};
 use crate::session::Session;
@@ -107,12 +107,11 @@ fn issue_until(
     seed: u64,
     last: impl FnOnce(&Product) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Outcome, Duration)> {
-    on_product(
-        session,
-        product,
-        CONNECTIONS,
-        session.pick(WARMING_UP, WARMING_UP / 4),
-    )?;
+    // Neither coupon sells out: that would be told as well.
+    let count = session.pick(WARMING_UP, WARMING_UP / 4);
+    let warming_up = product.admin.create(None)?;
+    let salvo = Salvo::of(product.form(warming_up), Users::Fresh(0), count);
+    closed(product.address(), CONNECTIONS, session.wishes.threads, &salvo)?.must_all_be(201)?;
     let coupon = product.admin.create(None)?;
     let salvo = Salvo::of(product.form(coupon), Users::Fresh(0), ENDLESS);
     let before = product.usage()?.cpu;
