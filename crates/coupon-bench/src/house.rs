@@ -85,6 +85,11 @@ impl House {
 
     /// A coupon that is open now; `None` is unlimited.
     pub(crate) fn create(&self, quantity: Option<u32>) -> anyhow::Result<CouponId> {
+        self.create_valid(quantity, MONTH)
+    }
+
+    /// The same, valid for so long from the issue on.
+    pub(crate) fn create_valid(&self, quantity: Option<u32>, valid_for: Span) -> anyhow::Result<CouponId> {
         let draft = TermsDraft {
             name: "measured".to_owned(),
             opens_at: Timestamp::MIN,
@@ -93,7 +98,7 @@ impl House {
                 .and_then(NonZeroU32::new)
                 .map_or(Quantity::UNLIMITED, Quantity::limited),
             expires_at: None,
-            valid_for: Some(Span::from_secs(30 * 86_400)),
+            valid_for: Some(valid_for),
             discount: None,
             min_order_amount: 0,
             currency: "KRW".to_owned(),
@@ -155,12 +160,18 @@ pub(crate) fn open_stored(directory: &Path) -> anyhow::Result<House> {
 /// Fills a data directory for the server: coupons 1, 2, 3 and so on with so many issues and this quantity each, all of
 /// them in the store.
 pub(crate) fn fill(directory: &Path, coupons: &[(u64, Option<u32>)]) -> anyhow::Result<()> {
+    let coupons = coupons.iter().map(|(count, quantity)| (*count, *quantity, MONTH));
+    fill_valid(directory, &coupons.collect::<Vec<_>>())
+}
+
+/// The same, with how long each is valid from its issue on.
+pub(crate) fn fill_valid(directory: &Path, coupons: &[(u64, Option<u32>, Span)]) -> anyhow::Result<()> {
     let store = SqliteStore::open(&directory.join(STORE_FILE), SqliteOptions::default())?;
     let house = House::open(directory, &store)?;
     let (outbox, board) = (Arc::clone(&house.outbox), Arc::clone(&house.board));
     let follower = std::thread::spawn(move || wait(follow(outbox.as_ref(), &store, &board, &Unwatched)));
-    for (count, quantity) in coupons {
-        let coupon = house.create(*quantity)?;
+    for (count, quantity, valid_for) in coupons {
+        let coupon = house.create_valid(*quantity, *valid_for)?;
         house.issue(coupon, 0, *count, FILLING)?;
     }
     // The ledger ends, and with it the follower once the store has everything.
@@ -168,6 +179,8 @@ pub(crate) fn fill(directory: &Path, coupons: &[(u64, Option<u32>)]) -> anyhow::
     follower.join().ok().context("the follower panicked")???;
     Ok(())
 }
+
+const MONTH: Span = Span::from_secs(30 * 86_400);
 
 /// Requests under way while a directory is filled.
 const FILLING: usize = 4_096;

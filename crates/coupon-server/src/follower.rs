@@ -1,6 +1,7 @@
 //! The follower's thread: carries the ledger's records to the store, behind the sale and never in its way.
 
 use crate::lifecycle::Farewell;
+use crate::priority::step_back;
 use anyhow::Context as _;
 use coupon_app::{Board, Followed, Outbox, RecordStore};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl Follower {
             .context("cannot start the follower's runtime")?;
         let follow = move || {
             let mut alarm = Alarm { teller, armed: true };
-            step_back();
+            step_back("follower");
             let following = coupon_app::follow(outbox.as_ref(), store.as_ref(), &board, followed.as_ref());
             match runtime.block_on(following) {
                 Ok(()) => {
@@ -80,22 +81,6 @@ impl Drop for Alarm {
             let _heard = self
                 .teller
                 .send(Farewell::Broken("the store does not follow the ledger"));
-        }
-    }
-}
-
-/// Has this thread give way to every other at once (`SCHED_IDLE`). A low priority alone does not: the scheduler lets a
-/// thread that runs have its slice, of milliseconds, whatever its priority. Elsewhere than on Linux nothing is done.
-fn step_back() {
-    #[cfg(target_os = "linux")]
-    {
-        use thread_priority::{
-            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-            thread_native_id,
-        };
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-            tracing::warn!(%error, "the follower keeps its priority, and may slow a sale down");
         }
     }
 }

@@ -16,6 +16,7 @@ mod hall;
 mod keys;
 mod lifecycle;
 mod open_files;
+mod priority;
 mod store_watch;
 mod table;
 mod telemetry;

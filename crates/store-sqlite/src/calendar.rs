@@ -17,6 +17,9 @@ struct Block {
     last: i64,
 }
 
+/// How many rows of a block were written, and when it is due next.
+type Visited = Result<(usize, Option<i64>), Failure>;
+
 /// The blocks that are due by `column`, at most one more than `limit` rows can fill.
 fn due(
     transaction: &Transaction<'_>,
@@ -46,13 +49,15 @@ fn due(
 
 const UNUSED: &str = "id BETWEEN ?1 AND ?2 AND redeemed_at IS NULL AND revoked_at IS NULL";
 
-/// Goes through due blocks until about `limit` rows are written, and commits.
+/// Goes through due blocks until `limit` rows are written, and commits. `visit` writes at most as many rows of a block as
+/// it is told, and says how many it has written and when the block is due next: if that is not after `now`, there was
+/// more.
 fn pass(
     connection: &mut Connection,
     column: &str,
     now: Timestamp,
     limit: usize,
-    mut visit: impl FnMut(&Transaction<'_>, &Block) -> Result<(u64, Option<i64>), Failure>,
+    mut visit: impl FnMut(&Transaction<'_>, &Block, usize) -> Visited,
 ) -> Result<Passed, Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let blocks = due(&transaction, column, now, limit)?;
@@ -60,16 +65,18 @@ fn pass(
         return Ok(Passed::default());
     }
     let mut passed = Passed::default();
-    let enough = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
+    let mut room = limit.max(1);
     // Looking costs about as much as writing.
     let most_looks = (limit >> BLOCK_BITS) + 2;
     for (index, block) in blocks.iter().enumerate() {
-        if passed.written >= enough || index >= most_looks {
+        if room == 0 || index >= most_looks {
             passed.more = true;
             break;
         }
-        let (written, next) = visit(&transaction, block)?;
-        passed.written += written;
+        let (written, next) = visit(&transaction, block, room)?;
+        room = room.saturating_sub(written);
+        passed.written += u64::try_from(written).unwrap_or(u64::MAX);
+        passed.more |= next.is_some_and(|next| next <= now.as_micros());
         transaction
             .prepare_cached(&format!(
                 "UPDATE issued_blocks SET {column} = ?3 WHERE coupon_id = ?1 AND block = ?2"
@@ -89,31 +96,56 @@ pub(crate) fn expire(
     limit: usize,
 ) -> Result<Passed, Failure> {
     let tells = kinds.has(NotificationKind::Expired);
-    pass(connection, "expiry_due", now, limit, |transaction, block| {
-        let bounds = (block.first, block.last, now.as_micros());
+    let visit =
+        |transaction: &Transaction<'_>, block: &Block, room| expire_in(transaction, block, tells, now, room);
+    pass(connection, "expiry_due", now, limit, visit)
+}
+
+fn expire_in(
+    transaction: &Transaction<'_>,
+    block: &Block,
+    tells: bool,
+    now: Timestamp,
+    room: usize,
+) -> Visited {
+    let expired = format!("{UNUSED} AND expiry_noted_at IS NULL AND expires_at <= ?3");
+    // One more than there is room for, to know whether the block is done.
+    let ids: Vec<i64> = transaction
+        .prepare_cached(&format!(
+            "SELECT id FROM issued_coupons WHERE {expired} ORDER BY id LIMIT ?4"
+        ))?
+        .query_map(
+            (block.first, block.last, now.as_micros(), count(room + 1)),
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    let written = ids.len().min(room);
+    if let (Some(first), Some(last)) = (ids.first(), ids[..written].last()) {
+        let bounds = (first, last, now.as_micros());
         if tells {
             transaction
                 .prepare_cached(&format!(
                     "INSERT INTO notifications (subject, kind, detail, at, new_at)
-                     SELECT id, 'expired', 0, expires_at, 0 FROM issued_coupons
-                     WHERE {UNUSED} AND expiry_noted_at IS NULL AND expires_at <= ?3 ORDER BY id
+                     SELECT id, 'expired', 0, expires_at, 0 FROM issued_coupons WHERE {expired} ORDER BY id
                      ON CONFLICT (subject, kind, detail) DO NOTHING"
                 ))?
                 .execute(bounds)?;
         }
-        let written = transaction
+        transaction
             .prepare_cached(&format!(
-                "UPDATE issued_coupons SET expiry_noted_at = ?3
-                 WHERE {UNUSED} AND expiry_noted_at IS NULL AND expires_at <= ?3"
+                "UPDATE issued_coupons SET expiry_noted_at = ?3 WHERE {expired}"
             ))?
             .execute(bounds)?;
-        let next: Option<i64> = transaction
-            .prepare_cached(&format!(
-                "SELECT min(expires_at) FROM issued_coupons WHERE {UNUSED} AND expiry_noted_at IS NULL"
-            ))?
-            .query_row((block.first, block.last), |row| row.get(0))?;
-        Ok((u64::try_from(written).unwrap_or(u64::MAX), next))
-    })
+    }
+    if ids.len() > room {
+        return Ok((written, Some(now.as_micros())));
+    }
+    let next: Option<i64> = transaction
+        .prepare_cached(&format!(
+            "SELECT min(expires_at) FROM issued_coupons WHERE {UNUSED} AND expiry_noted_at IS NULL"
+        ))?
+        .query_row((block.first, block.last), |row| row.get(0))?;
+    Ok((written, next))
 }
 
 /// Writes the reminders that are due.
@@ -129,27 +161,37 @@ pub(crate) fn remind(
     }
     look_again_for(connection, reminders)?;
     let mut teller = Teller::default();
-    pass(connection, "reminder_due", now, limit, |transaction, block| {
+    // Of whom nobody will be reminded any more, whenever it ends.
+    let is_done = |reminded: u16| reminders.days().iter().all(|days| *days >= reminded);
+    let visit = |transaction: &Transaction<'_>, block: &Block, room: usize| -> Visited {
         let coupon = CouponId::new(block.coupon)
             .map_err(|_not_one| Failure::Damaged(format!("{} is no coupon", block.coupon)))?;
         let zone = teller.coupon(transaction, coupon)?.terms.time_zone.clone();
         let mut zoned = reminders.in_zone(&zone);
         let mut rows = transaction.prepare_cached(&format!(
             "SELECT id, issued_at, expires_at, reminded_days FROM issued_coupons
-             WHERE {UNUSED} AND expires_at > ?3"
+             WHERE {UNUSED} AND expires_at > ?3 ORDER BY id"
         ))?;
         let mut rows = rows.query((block.first, block.last, now.as_micros()))?;
         let (mut due, mut next) = (Vec::new(), None);
         while let Some(row) = rows.next()? {
+            let reminded: Option<u16> = row.get(3)?;
+            if reminded.is_some_and(is_done) {
+                continue;
+            }
             let expires_at = timestamp(row.get(2)?)?;
             let decided = decide_reminder(
                 timestamp(row.get(1)?)?,
                 expires_at,
-                row.get(3)?,
+                reminded,
                 zoned.of(expires_at).iter().copied(),
                 now,
             );
             if let Some(one) = decided.due {
+                if due.len() == room {
+                    next = Some(now);
+                    break;
+                }
                 due.push((row.get::<_, i64>(0)?, one));
             }
             if let Some(at) = decided.next {
@@ -166,9 +208,9 @@ pub(crate) fn remind(
             notify.execute((id, one.days, one.at.as_micros()))?;
             mark.execute((id, one.days))?;
         }
-        let written = u64::try_from(due.len()).unwrap_or(u64::MAX);
-        Ok((written, next.map(Timestamp::as_micros)))
-    })
+        Ok((due.len(), next.map(Timestamp::as_micros)))
+    };
+    pass(connection, "reminder_due", now, limit, visit)
 }
 
 /// When other reminders are asked for than before, every block has to be looked at again.
@@ -240,4 +282,8 @@ pub(crate) fn announce(
     }
     transaction.commit()?;
     Ok(passed)
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -21,6 +21,8 @@ struct Connection {
     stream: TcpStream,
     /// Since when its request waits: when it was sent, or when it should have been.
     since: Instant,
+    /// Form and user of that request.
+    asked: (usize, u64),
     /// What has come of an answer that came in pieces.
     piece: Vec<u8>,
 }
@@ -56,6 +58,7 @@ impl<'a> Pool<'a> {
             connections.push(Connection {
                 stream,
                 since: Instant::now(),
+                asked: (0, 0),
                 piece: Vec::new(),
             });
         }
@@ -83,6 +86,7 @@ impl<'a> Pool<'a> {
         let request = self.forms[form].fill(user);
         let connection = &mut self.connections[index];
         connection.since = since;
+        connection.asked = (form, user);
         // Nothing else is on its way on this connection, so the kernel has room for all of it.
         let written = connection
             .stream
@@ -141,6 +145,8 @@ impl<'a> Pool<'a> {
         };
         match reply::parse(bytes)? {
             Some(head) if head.bytes() == bytes.len() => {
+                let (form, user) = connection.asked;
+                self.forms[form].check(user, &bytes[head.head_bytes..])?;
                 connection.piece.clear();
                 Ok(Some(head))
             }

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Sends the whole salvo over so many connections, on average at `rate` a second with random gaps (Poisson).
+/// Sends the whole salvo over so many connections, on average at `rate` a second with random gaps (Poisson); or what is
+/// due until somebody ends it.
 pub(crate) fn open(
     address: SocketAddr,
     connections: usize,
@@ -26,6 +27,9 @@ pub(crate) fn open(
     let mut next = began + arrivals.gap();
     while left > 0 || !due.is_empty() || pool.under_way > 0 {
         let now = Instant::now();
+        if salvo.is_over() {
+            left = 0;
+        }
         while left > 0 && next <= now {
             due.push_back(next);
             next += arrivals.gap();

@@ -1,8 +1,10 @@
 //! Requests that were written down beforehand: to send the next one, a few bytes are changed.
 
 use crate::users::{self, USER_BYTES};
+use anyhow::ensure;
+use memchr::memmem;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One request with a gap.
 #[derive(Clone, Debug)]
@@ -10,6 +12,8 @@ pub(crate) struct RequestForm {
     bytes: Vec<u8>,
     gap_at: usize,
     gap: Gap,
+    /// How often the answer must name the user that was asked for; `None`: it is not looked into.
+    names: Option<usize>,
 }
 
 /// What is to be filled in.
@@ -39,8 +43,25 @@ impl RequestForm {
         bytes.extend_from_slice(before.as_bytes());
         bytes.extend_from_slice(&[b'0'; USER_BYTES]);
         bytes.extend_from_slice(after.as_bytes());
-        let gap = Gap::User;
-        Self { bytes, gap_at, gap }
+        Self {
+            bytes,
+            gap_at,
+            gap: Gap::User,
+            names: None,
+        }
+    }
+
+    /// Asks `address` for what a user holds, with a service key. Everybody holds `held`.
+    pub(crate) fn wallet(address: SocketAddr, key: &str, held: usize) -> Self {
+        let before = "GET /v1/users/";
+        let gap = "0".repeat(USER_BYTES);
+        let after = format!("/coupons HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\r\n");
+        Self {
+            gap_at: before.len(),
+            bytes: format!("{before}{gap}{after}").into_bytes(),
+            gap: Gap::User,
+            names: Some(held),
+        }
     }
 
     /// Asks `address` to redeem the positions `first` to `last` of a coupon, numbers of equally many digits, in an
@@ -63,7 +84,22 @@ impl RequestForm {
             gap_at: before.len(),
             bytes: format!("{before}{first:0digits$}{after}").into_bytes(),
             gap,
+            names: None,
         }
+    }
+
+    /// That the body of the answer for this user is his, as far as the form says what it holds.
+    pub(crate) fn check(&self, user: u64, body: &[u8]) -> anyhow::Result<()> {
+        let Some(held) = self.names else { return Ok(()) };
+        let user = users::user(user);
+        let named = memmem::find_iter(body, user.as_bytes()).count();
+        ensure!(
+            named == held,
+            "{} holds {held}, and {named} were answered: {}",
+            user.as_str(),
+            String::from_utf8_lossy(body)
+        );
+        Ok(())
     }
 
     /// The request with this number.
@@ -94,7 +130,12 @@ pub(crate) enum Users {
     Fresh(u64),
     /// So many, from number 0, again and again.
     Again(u64),
+    /// So many, from number 0, in an order in which nobody got anything: neighbours do not follow each other.
+    Scattered(u64),
 }
+
+/// A prime, so that everybody of any crowd that it does not divide has a turn.
+const SCATTER: u64 = 2_654_435_761;
 
 /// All requests of one load, handed out one by one to its threads.
 #[derive(Debug)]
@@ -108,6 +149,7 @@ pub(crate) struct Salvo {
     /// How many in all.
     pub(crate) count: u64,
     taken: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Salvo {
@@ -124,7 +166,18 @@ impl Salvo {
             users,
             count,
             taken: AtomicU64::new(0),
+            over: AtomicBool::new(false),
         }
+    }
+
+    /// Ends an open load before its count: what is due by now is still sent.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The next request: which form, and which user. `None` when all have been taken.
@@ -137,6 +190,7 @@ impl Salvo {
         let user = match self.users {
             Users::Fresh(from) => from + number,
             Users::Again(of) => number % of,
+            Users::Scattered(of) => number.wrapping_mul(SCATTER) % of,
         };
         Some((form.min(self.forms.len() - 1), user))
     }
@@ -172,6 +226,36 @@ mod tests {
         asked.dedup();
         assert_eq!(asked.len(), 9_000);
         assert!(asked[8_999].starts_with("POST /v1/issued-coupons/7-9999/redemption "));
+    }
+
+    #[test]
+    fn a_wallet_that_lacks_something_or_is_another_users_is_noticed() {
+        let mut form = RequestForm::wallet(SocketAddr::from(([127, 0, 0, 1], 80)), "fck_k", 2);
+        let user = users::user(3);
+        let asked = String::from_utf8(form.fill(3).to_vec()).unwrap();
+        assert!(asked.starts_with(&format!("GET /v1/users/{}/coupons HTTP/1.1\r\n", user.as_str())));
+        assert!(asked.ends_with("\r\n\r\n"));
+        let of = |user: u64, count: usize| format!("{:?}", vec![users::user(user).as_str(); count]);
+        for (body, right) in [
+            (of(3, 2), true),
+            (of(3, 1), false),
+            (of(3, 3), false),
+            (of(4, 2), false),
+        ] {
+            assert_eq!(form.check(3, body.as_bytes()).is_ok(), right, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_scattered_crowd_is_asked_for_everybody_and_not_in_order() {
+        let form = RequestForm::issue(SocketAddr::from(([127, 0, 0, 1], 80)), 7, "k");
+        let salvo = Salvo::of(form, Users::Scattered(1_000), 1_000);
+        let asked: Vec<u64> = std::iter::from_fn(|| salvo.take())
+            .map(|(_, user)| user)
+            .collect();
+        assert!(asked.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > 1));
+        let different: std::collections::BTreeSet<u64> = asked.into_iter().collect();
+        assert_eq!(different.len(), 1_000);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the bench asks of the product as an administrator: one connection for each question.
 
 use crate::load::parse;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -102,6 +102,37 @@ impl Admin {
             let escaped: String = cursor.bytes().map(|byte| format!("%{byte:02X}")).collect();
             path = format!("/v1/admin/coupons/{coupon}/issued-coupons?limit=1000&cursor={escaped}");
         }
+    }
+
+    /// What a user holds: coupon and position of each, in the order of the answer.
+    pub(crate) fn wallet(&self, user: &str) -> anyhow::Result<Vec<(u64, u64)>> {
+        let page = self.get(&format!("/v1/users/{user}/coupons"))?;
+        ensure!(page["nextCursor"].is_null(), "a wallet of more than one page");
+        let held = page["data"].as_array().context("a wallet without data")?;
+        let number = |one: &Value, name: &str| one[name].as_u64().with_context(|| format!("no {name}"));
+        held.iter()
+            .map(|one| {
+                ensure!(one["userId"] == user, "{one} is not {user}'s");
+                Ok((number(one, "couponId")?, number(one, "position")?))
+            })
+            .collect()
+    }
+
+    /// How many runs of a job have ended, and what they did in all.
+    pub(crate) fn runs(&self, job: &str) -> anyhow::Result<(u64, u64)> {
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            self.address, self.key
+        );
+        let (status, text) = exchange(self.address, request.as_bytes())?;
+        ensure!(status == 200, "/metrics: {status}");
+        let text = String::from_utf8(text)?;
+        let of = |name: &str| {
+            let line = format!("firstcome_job_{name}_total{{job=\"{job}\"}} ");
+            let value = text.lines().find_map(|found| found.strip_prefix(&line));
+            value.map_or(Ok(0), str::parse)
+        };
+        Ok((of("runs")?, of("done")?))
     }
 
     fn get(&self, path: &str) -> anyhow::Result<Value> {

@@ -35,6 +35,11 @@ pub(crate) struct Lag {
 impl Product {
     /// Starts it on a data directory and waits until it is ready.
     pub(crate) fn start(executable: &Path, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_with(executable, directory, &[])
+    }
+
+    /// The same with settings of its own, each `name=value`.
+    pub(crate) fn start_with(executable: &Path, directory: &Path, settings: &[&str]) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(executable);
         command
@@ -43,6 +48,7 @@ impl Product {
             .arg(address.to_string())
             .arg("--data-dir")
             .arg(directory)
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .env("FIRSTCOME_ADMIN_KEY", ADMIN_KEY);
         let log = directory.with_extension("log");
         let mut child = Child::start("the server", command, address, &log)?;
@@ -78,6 +84,11 @@ impl Product {
         RequestForm::redeem(self.address(), coupon, &self.service_key, first, last)
     }
 
+    /// Requests for what a user holds, of whom each holds so many.
+    pub(crate) fn wallet(&self, held: usize) -> RequestForm {
+        RequestForm::wallet(self.address(), &self.service_key, held)
+    }
+
     /// The answer to somebody who gets a coupon.
     pub(crate) fn issued_answer(&self) -> anyhow::Result<Answer> {
         let coupon = self.admin.create(Some(1))?;
@@ -98,6 +109,29 @@ impl Product {
             issues,
             caught_up_after: began.elapsed(),
         })
+    }
+
+    /// Has `firstcome` do something with a data directory at rest; what it says, in JSON.
+    pub(crate) fn at_rest(
+        executable: &Path,
+        directory: &Path,
+        words: &[&str],
+    ) -> anyhow::Result<serde_json::Value> {
+        let output = Command::new(executable)
+            .arg("--json")
+            .arg("--data-dir")
+            .arg(directory)
+            .args(words)
+            .output()
+            .with_context(|| format!("cannot run {}", words.join(" ")))?;
+        if !output.status.success() {
+            bail!(
+                "{} failed:\n{}",
+                words.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// Stops it.

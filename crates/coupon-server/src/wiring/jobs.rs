@@ -4,6 +4,7 @@ use super::Channels;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::lifecycle::Farewell;
+use crate::priority::step_back;
 use anyhow::Context as _;
 use coupon_app::{Calendar, JobBook, NotificationOutbox};
 use coupon_core::Span;
@@ -55,8 +56,10 @@ pub(crate) struct JobThread {
 impl JobThread {
     /// Starts them. If they end before they are told to, which only a defect can bring about, `teller` hears of it.
     pub(crate) fn start(jobs: Arc<Jobs>, teller: Sender<Farewell>) -> anyhow::Result<Self> {
+        // Its threads do what the jobs have the store do.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_start(|| step_back("jobs"))
             .build()
             .context("cannot start the runtime of the jobs")?;
         let (bell, told) = stop();

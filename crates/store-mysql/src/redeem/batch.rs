@@ -13,8 +13,8 @@ use crate::row::{self, ISSUED_COLUMNS};
 use crate::script::Script;
 use crate::session::Session;
 use coupon_app::{NotificationKinds, RedemptionAction, RedemptionRequest};
-use coupon_core::{CouponId, Position, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use coupon_core::{CouponId, IssuedCouponId, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 /// Everything up to COMMIT. When nothing was written the transaction is to be undone.
@@ -64,16 +64,10 @@ async fn read(
         .next(session, Kind::Nothing)
         .await?
         .statement("START TRANSACTION");
-    let mut by_coupon: BTreeMap<CouponId, BTreeSet<Position>> = BTreeMap::new();
-    for request in requests {
-        let positions = by_coupon.entry(request.id.coupon).or_default();
-        positions.insert(request.id.position);
-    }
-    for (coupon, positions) in &by_coupon {
-        let positions: Vec<Position> = positions.iter().copied().collect();
-        for some in positions.chunks(limits::MAX_ASKED_USERS) {
-            select_stands(questions.next(session, Kind::Stands).await?, *coupon, some);
-        }
+    let ids: BTreeSet<IssuedCouponId> = requests.iter().map(|request| request.id).collect();
+    let ids: Vec<IssuedCouponId> = ids.into_iter().collect();
+    for some in ids.chunks(limits::MAX_ASKED_USERS) {
+        select_stands(questions.next(session, Kind::Stands).await?, some);
     }
     let redeems = |request: &&RedemptionRequest| matches!(request.action, RedemptionAction::Redeem(_));
     let coupons: BTreeSet<CouponId> = requests
@@ -110,20 +104,31 @@ async fn read(
     Ok(notes)
 }
 
-fn select_stands(script: &mut Script, coupon: CouponId, positions: &[Position]) {
+/// Ranges of the primary key, a coupon at a time.
+fn select_stands(script: &mut Script, ids: &[IssuedCouponId]) {
     script
         .statement("SELECT ")
         .sql(ISSUED_COLUMNS)
-        .sql(", steps, last_step_at FROM issued_coupons FORCE INDEX (PRIMARY) WHERE coupon_id = ")
-        .number(coupon.get())
-        .sql(" AND position IN (");
-    for (index, position) in positions.iter().enumerate() {
+        .sql(", steps, last_step_at FROM issued_coupons FORCE INDEX (PRIMARY) WHERE");
+    for (index, of_one) in ids.chunk_by(|one, other| one.coupon == other.coupon).enumerate() {
+        let coupon = of_one.first().map_or(0, |id| id.coupon.get());
         script
-            .sql(if index == 0 { "" } else { ", " })
-            .number(position.get());
+            .sql(if index == 0 {
+                " (coupon_id = "
+            } else {
+                " OR (coupon_id = "
+            })
+            .number(coupon)
+            .sql(" AND position IN (");
+        for (index, id) in of_one.iter().enumerate() {
+            script
+                .sql(if index == 0 { "" } else { ", " })
+                .number(id.position.get());
+        }
+        script.sql("))");
     }
     // In this order, by whichever server: so nobody waits in a circle.
-    script.sql(") ORDER BY position FOR UPDATE");
+    script.sql(" ORDER BY coupon_id, position FOR UPDATE");
 }
 
 fn select_tokens(script: &mut Script, scopes: &[[u8; 16]]) {

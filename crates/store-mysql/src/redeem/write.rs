@@ -94,13 +94,7 @@ pub(super) async fn write(
         survey::look_again(statements.next(session, ANYTHING).await?, some);
     }
     // The sums last: their rows are what batches of one coupon wait for, whoever sends them.
-    for (coupon, sums) in &Sums::of(&changed) {
-        let must = Must {
-            affect: Some(1),
-            or_else: "the sums of a coupon",
-        };
-        sums.add(statements.next(session, must).await?, *coupon);
-    }
+    put_sums(session, &Sums::of(&changed), &mut statements).await?;
     let must = Must {
         affect: Some(1),
         or_else: "the row of a session",
@@ -209,6 +203,38 @@ async fn put_tokens(
     Ok(())
 }
 
+/// Adds to the sums, in the order of coupons: all at once where nothing is taken away, because the columns know no
+/// negative numbers, otherwise one by one.
+async fn put_sums(
+    session: &mut Session,
+    sums: &BTreeMap<CouponId, Sums>,
+    statements: &mut Statements<Must>,
+) -> Result<(), Failure> {
+    let or_else = "the sums of a coupon";
+    if sums.values().any(|sums| sums.redeemed[0] < sums.redeemed[1]) {
+        for (coupon, sums) in sums {
+            let affect = Some(1);
+            sums.change(statements.next(session, Must { affect, or_else }).await?, *coupon);
+        }
+        return Ok(());
+    }
+    let sums: Vec<(&CouponId, &Sums)> = sums.iter().collect();
+    for some in sums.chunks(limits::MAX_STEP_ROWS) {
+        // As with the issued coupons: each row is there, and a step always changes its coupon's sums.
+        let affect = u64::try_from(some.len() * 2).ok();
+        let script = statements.next(session, Must { affect, or_else }).await?;
+        script.statement("INSERT INTO coupon_uses (coupon_id, redeemed, revoked, cancelled) VALUES ");
+        for (index, (coupon, sums)) in some.iter().enumerate() {
+            sums.row(script.sql(if index == 0 { "(" } else { ", (" }), **coupon);
+        }
+        script.sql(
+            " ON DUPLICATE KEY UPDATE redeemed = redeemed + VALUES(redeemed), \
+             revoked = revoked + VALUES(revoked), cancelled = cancelled + VALUES(cancelled)",
+        );
+    }
+    Ok(())
+}
+
 /// By how much the sums of a coupon change.
 #[derive(Debug, Default)]
 struct Sums {
@@ -237,8 +263,21 @@ impl Sums {
         all
     }
 
-    /// Added before it is taken away: the columns know no negative numbers.
-    fn add(&self, script: &mut Script, coupon: CouponId) {
+    /// As a row to be added, where no more are taken away than come.
+    fn row(&self, script: &mut Script, coupon: CouponId) {
+        script
+            .number(coupon.get())
+            .sql(", ")
+            .number(self.redeemed[0].saturating_sub(self.redeemed[1]))
+            .sql(", ")
+            .number(self.revoked)
+            .sql(", ")
+            .number(self.cancelled)
+            .sql(")");
+    }
+
+    /// Added before it is taken away.
+    fn change(&self, script: &mut Script, coupon: CouponId) {
         script
             .statement("UPDATE coupon_uses SET redeemed = redeemed + ")
             .number(self.redeemed[0])

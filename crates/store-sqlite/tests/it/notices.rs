@@ -77,6 +77,31 @@ fn what_a_job_passed_over_is_not_read_again() {
 }
 
 #[test]
+fn a_job_writes_no_more_at_once_than_it_may_and_goes_on_within_a_block() {
+    let scene = Scene::new();
+    let store = filled(&scene);
+    let reminders = Reminders::new([7]).unwrap();
+    for job in ["remind", "expire"] {
+        let mut written = Vec::new();
+        loop {
+            let passed = match job {
+                "remind" => wait(store.remind(&reminders, at(EXPIRY - 1), 1_000)),
+                _ => wait(store.expire(at(EXPIRY), 1_000)),
+            };
+            let passed = passed.unwrap();
+            written.push(passed.written);
+            if !passed.more {
+                break;
+            }
+        }
+        assert_eq!(written, [1_000; 10], "{job}");
+    }
+    assert_eq!(told(&store), 20_000);
+    drop(store);
+    assert_sound(&scene);
+}
+
+#[test]
 fn a_block_that_is_not_due_in_time_is_found_by_verify() {
     let scene = Scene::new();
     drop(filled(&scene));
