@@ -171,6 +171,29 @@ fn entries_leave_the_stream_when_every_group_has_them() {
 }
 
 #[test]
+fn a_stream_that_has_more_fills_the_hands() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    block_on(async {
+        let opened = rig::open(rig::options(&redis), &Arc::default()).await;
+        let coupon = create(&opened.ledger, 0).await;
+        for n in 0..99 {
+            wins(&opened.ledger, coupon, n).await;
+        }
+        let worker = worker(&redis, "store", &["store"], "one", LONG);
+        // A hundred records, each an entry: the creation, and issues.
+        let some = worker.next(40).await.unwrap().len();
+        assert!(
+            (40..100).contains(&some),
+            "about as many as were asked for: {some}"
+        );
+        let rest = worker.next(1_000).await.unwrap().len();
+        assert_eq!(some + rest, 100, "all that there is, in one go");
+    });
+}
+
+#[test]
 fn what_was_issued_is_pending_until_it_is_handed_over() {
     let Some(redis) = start(&RedisOptions::durable()) else {
         return;
