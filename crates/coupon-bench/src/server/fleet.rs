@@ -31,6 +31,17 @@ pub(crate) struct Fleet {
     kafka: Option<Kafka>,
 }
 
+/// A coupon that nobody made.
+const UNKNOWN: u64 = 4_000_000_000;
+
+/// Whether a server takes requests with this key.
+fn knows(address: SocketAddr, key: &str) -> bool {
+    let mut form = RequestForm::issue(address, UNKNOWN, key);
+    let request =
+        String::from_utf8_lossy(form.fill(0)).replacen("\r\n\r\n", "\r\nconnection: close\r\n\r\n", 1);
+    exchange(address, request.as_bytes()).is_ok_and(|(status, _)| status == 404)
+}
+
 impl Fleet {
     /// Starts the engines with their durable settings, makes tables and topics, and starts all four processes.
     pub(crate) fn start(executable: &Path, directory: &Path, by_kafka: bool) -> anyhow::Result<Self> {
@@ -83,10 +94,14 @@ impl Fleet {
                 .map(|number| start(verb, number))
                 .collect::<anyhow::Result<Vec<_>>>()
         };
-        let (servers, workers) = (all("serve")?, all("work")?);
+        let (mut servers, workers) = (all("serve")?, all("work")?);
         let first = servers.first().context("a fleet without a server")?;
         let admin = Admin::new(first.address(), ADMIN_KEY);
         let service_key = admin.service_key()?;
+        for server in &mut servers {
+            // Keys come to the other servers a moment later.
+            server.wait_until(|server| knows(server.address(), &service_key))?;
+        }
         Ok(Self {
             admin,
             service_key,
