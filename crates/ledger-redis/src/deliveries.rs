@@ -207,7 +207,8 @@ impl Source {
                 return Ok(taken);
             }
             let next_at = found.streams.values().map(|it| it.next_at).min();
-            let look_at = Instant::now() + FIND_COUPONS;
+            // Not from now on, or streams that are asked again meanwhile would put it off.
+            let look_at = found.looked_at.unwrap_or(now) + FIND_COUPONS;
             tokio::time::sleep_until(next_at.map_or(look_at, |it| it.min(look_at)).min(give_up_at)).await;
         }
     }
