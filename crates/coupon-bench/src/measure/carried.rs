@@ -39,6 +39,7 @@ struct Rounds {
     longest: Vec<f64>,
     counted: Vec<f64>,
     answers_p99: Vec<f64>,
+    settled: Vec<f64>,
     cpu: BTreeMap<String, Vec<f64>>,
 }
 
@@ -64,6 +65,7 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
             ("issue to store, longest", taken.longest),
             ("the bucket of the workers' own p99 of it ends at", taken.counted),
             ("the answers' p99", taken.answers_p99),
+            ("after the last answer, until the stream was empty", taken.settled),
         ] {
             found.beside(format!("by {way}: {what}"), Unit::Millis, values);
         }
@@ -112,7 +114,7 @@ fn one_round(fleet: &Fleet, seed: u64, seconds: u64, rounds: &mut Rounds) -> any
     pause(SILENCE);
     let (counted_before, used_before) = (fleet.to_store()?, fleet.usage()?);
     let over = AtomicBool::new(false);
-    let (outcome, times) = std::thread::scope(|scope| {
+    let (outcome, settled, times) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(fleet.database.session()?, coupon, &over));
         let rate = PER_SECOND as f64 / 2.0;
         let loaded = fleet.load(coupon, 0, count, |place, address, salvo| {
@@ -120,15 +122,16 @@ fn one_round(fleet: &Fleet, seed: u64, seconds: u64, rounds: &mut Rounds) -> any
         });
         let settled = loaded.and_then(|outcome| {
             outcome.must_all_be(201)?;
-            fleet.settle(coupon, count)?;
-            Ok(outcome)
+            let settled = fleet.settle(coupon, count)?;
+            Ok((outcome, settled))
         });
         over.store(true, Ordering::Release);
         let times = watching
             .join()
             .ok()
             .context("whoever watched the store panicked")?;
-        anyhow::Ok((settled?, times?))
+        let (outcome, settled) = settled?;
+        anyhow::Ok((outcome, settled, times?))
     })?;
     let used = fleet.usage()?;
     ensure!(
@@ -148,6 +151,7 @@ fn one_round(fleet: &Fleet, seed: u64, seconds: u64, rounds: &mut Rounds) -> any
     rounds.longest.push(times.max() as f64 / 1e3);
     rounds.counted.push(counted.quantile(0.99).1 * 1e3);
     rounds.answers_p99.push(outcome.latency_us(0.99) / 1e3);
+    rounds.settled.push(settled.as_secs_f64() * 1e3);
     for ((name, before), (_, after)) in used_before.into_iter().zip(used) {
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / count as f64;
         rounds.cpu.entry(name).or_default().push(cpu);

@@ -7,7 +7,7 @@
 //! seconds.
 
 use super::durable_issue::CONNECTIONS;
-use crate::load::{Outcome, RequestForm, Salvo, Users, closed};
+use crate::load::{Outcome, Salvo, Users, closed};
 use crate::results::{Column, Found, Row, Table, Unit};
 use crate::server::{Fleet, Product, audit};
 use crate::session::Session;
@@ -134,8 +134,12 @@ impl Contender<'_> {
         let sold_out = self.load(coupon, LATECOMERS, refusals, 410)?;
         let unknown = self.load(UNKNOWN, LATECOMERS, strangers, 404)?;
         match self.home {
-            Home::Alone => drop(self.product.catch_up(coupon)?),
-            Home::Many => self.fleet.settle(coupon, issues)?,
+            Home::Alone => {
+                self.product.catch_up(coupon)?;
+            }
+            Home::Many => {
+                self.fleet.settle(coupon, issues)?;
+            }
         }
         audit(admin, coupon, 0, issues)?;
         self.counts = [&issued, &sold_out, &unknown].map(|outcome| due(outcome, seconds));
@@ -154,8 +158,7 @@ impl Contender<'_> {
     fn load(&self, coupon: u64, first_user: u64, count: u64, status: u16) -> anyhow::Result<Outcome> {
         let outcome = match self.home {
             Home::Alone => {
-                let form: RequestForm = self.product.form(coupon);
-                let salvo = Salvo::of(form, Users::Fresh(first_user), count);
+                let salvo = Salvo::of(self.product.form(coupon), Users::Fresh(first_user), count);
                 closed(self.product.address(), CONNECTIONS, self.threads, &salvo)
             }
             Home::Many => self

@@ -166,8 +166,8 @@ impl Fleet {
     }
 
     /// Waits until everything issued has reached the store, and nothing is on its way any more, then holds the store
-    /// against the load: so many, each once, on positions without a gap, and nothing put aside.
-    pub(crate) fn settle(&self, coupon: u64, issued: u64) -> anyhow::Result<()> {
+    /// against the load: so many, each once, on positions without a gap, and nothing put aside. Returns how long it waited.
+    pub(crate) fn settle(&self, coupon: u64, issued: u64) -> anyhow::Result<Duration> {
         let began = Instant::now();
         let stored = || self.number(&format!("SELECT issued FROM coupons WHERE id = {coupon}"));
         let stream = format!("firstcome:{{{coupon}}}:stream");
@@ -182,6 +182,7 @@ impl Fleet {
             }
             pause(LOOK_EVERY);
         }
+        let waited = began.elapsed();
         for (what, expected) in [
             ("COUNT(*)", issued),
             ("COUNT(DISTINCT user_id)", issued),
@@ -199,7 +200,7 @@ impl Fleet {
         ensure!(stored()? == issued, "the store counts {} of {issued}", stored()?);
         let detained = self.number("SELECT COUNT(*) FROM quarantine")?;
         ensure!(detained == 0, "{detained} records are in quarantine");
-        Ok(())
+        Ok(waited)
     }
 
     fn number(&self, sql: &str) -> anyhow::Result<u64> {
