@@ -14,7 +14,7 @@ use crate::session::Session;
 use anyhow::Context as _;
 
 /// How long each load takes.
-const SECONDS: f64 = 2.0;
+const SECONDS: f64 = 1.5;
 const QUICK_SECONDS: f64 = 0.5;
 /// Requests of the first load, which warms up and finds the rate.
 const FIRST: u64 = 4_000;

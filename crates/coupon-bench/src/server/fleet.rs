@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const ADMIN_KEY: &str = "fck_bench_an_administrators_key_for_measuring_only_0123456789";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(120);
+/// So that the rows of a run fit into memory: the tests' own pool is small.
+const BUFFER_POOL: &str = "512M";
 /// Servers, and as many workers.
 const EACH: usize = 2;
 
@@ -46,7 +48,8 @@ impl Fleet {
     /// Starts the engines with their durable settings, makes tables and topics, and starts all four processes.
     pub(crate) fn start(executable: &Path, directory: &Path, by_kafka: bool) -> anyhow::Result<Self> {
         let missing = "`cargo xtask servers` brings what is missing here";
-        let sql = Sql::start(&SqlOptions::on(SqlEngine::MariaDb)).context(missing)?;
+        let options = SqlOptions::on(SqlEngine::MariaDb).set("innodb-buffer-pool-size", BUFFER_POOL);
+        let sql = Sql::start(&options).context(missing)?;
         let database = sql.fresh_database()?;
         let redis = Redis::start(&RedisOptions::durable()).context(missing)?;
         let kafka = by_kafka.then(|| Kafka::start(&KafkaOptions::default()));

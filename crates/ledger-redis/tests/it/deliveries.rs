@@ -178,18 +178,30 @@ fn a_stream_that_has_more_fills_the_hands() {
     block_on(async {
         let opened = rig::open(rig::options(&redis), &Arc::default()).await;
         let coupon = create(&opened.ledger, 0).await;
-        for n in 0..99 {
+        for n in 0..1_200 {
             wins(&opened.ledger, coupon, n).await;
         }
         let worker = worker(&redis, "store", &["store"], "one", LONG);
-        // A hundred records, each an entry: the creation, and issues.
-        let some = worker.next(40).await.unwrap().len();
+        // Each record is an entry: the creation, and issues.
+        let mut taken = worker.next(40).await.unwrap();
         assert!(
-            (40..100).contains(&some),
-            "about as many as were asked for: {some}"
+            (40..100).contains(&taken.len()),
+            "about as many as were asked for: {}",
+            taken.len()
         );
-        let rest = worker.next(1_000).await.unwrap().len();
-        assert_eq!(some + rest, 100, "all that there is, in one go");
+        let rest = worker.next(10_000).await.unwrap();
+        assert_eq!(taken.len() + rest.len(), 1_201, "all that there is, in one go");
+        let last = taken.pop();
+        let before_it = taken.len();
+        taken.extend(rest);
+        worker.done(&tickets(&taken)).await.unwrap();
+        assert_eq!(
+            length(&redis, coupon),
+            (1_201 - before_it).to_string(),
+            "what is behind the one in hand stays"
+        );
+        worker.done(&tickets(&Vec::from_iter(last))).await.unwrap();
+        assert_eq!(length(&redis, coupon), "0");
     });
 }
 
