@@ -33,6 +33,20 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// What loads that ran beside each other did together.
+    pub(crate) fn together(parts: Vec<Self>) -> anyhow::Result<Self> {
+        let mut all = Tally::new()?;
+        let mut took = Duration::ZERO;
+        for part in parts {
+            took = took.max(part.took);
+            all.add(&Tally {
+                answers: part.answers,
+                latency: part.latency,
+            })?;
+        }
+        Ok(all.outcome(took))
+    }
+
     /// Answers.
     pub(crate) fn count(&self) -> u64 {
         self.answers.values().sum()

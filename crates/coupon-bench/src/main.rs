@@ -124,6 +124,11 @@ fn tell(taken: &BTreeMap<Id, Taken>) {
                 table::spread(&series.values, series.unit)
             );
         }
+        for table in &taken.found.tables {
+            let mut text = format!("{id:<4} {}:\n", table.title);
+            table::side_by_side(&mut text, table);
+            print!("{text}");
+        }
     }
 }
 

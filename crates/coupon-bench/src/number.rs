@@ -4,15 +4,33 @@ use crate::results::Unit;
 
 /// One number with its unit.
 pub(crate) fn shown(value: f64, unit: Unit) -> String {
+    let number = bare(value, unit);
+    match short(unit) {
+        "" => number,
+        "/s" => format!("{number}/s"),
+        unit => format!("{number} {unit}"),
+    }
+}
+
+/// The number without its unit, where that stands at the head of a column.
+pub(crate) fn bare(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Ratio => format!("{value:.2}"),
-        Unit::Times => format!("{value:.1} x"),
-        Unit::PerSecond => format!("{}/s", grouped(value)),
-        Unit::Count => grouped(value),
-        Unit::Micros => format!("{value:.1} us"),
-        Unit::Millis => format!("{value:.2} ms"),
-        Unit::Seconds => format!("{value:.2} s"),
-        Unit::Bytes => format!("{value:.1} B"),
+        Unit::PerSecond | Unit::Count => grouped(value),
+        Unit::Ratio | Unit::Millis | Unit::Seconds => format!("{value:.2}"),
+        Unit::Times | Unit::Micros | Unit::Bytes => format!("{value:.1}"),
+    }
+}
+
+/// The unit as it is written; nothing where a number needs none.
+pub(crate) fn short(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Ratio | Unit::Count => "",
+        Unit::Times => "x",
+        Unit::PerSecond => "/s",
+        Unit::Micros => "us",
+        Unit::Millis => "ms",
+        Unit::Seconds => "s",
+        Unit::Bytes => "B",
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct Found {
     pub(crate) figures: Vec<Figure>,
     /// What it was made from, and what stands beside it.
     pub(crate) beside: Vec<Series>,
+    /// What is set side by side, without a goal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tables: Vec<Table>,
     /// What was done and audited, in words.
     pub(crate) notes: Vec<String>,
 }
@@ -83,6 +86,35 @@ pub(crate) struct Series {
     pub(crate) unit: Unit,
     /// One for each round.
     pub(crate) values: Vec<f64>,
+}
+
+/// Numbers of several things of one kind, side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Table {
+    /// What is set side by side.
+    pub(crate) title: String,
+    /// What is known of each.
+    pub(crate) columns: Vec<Column>,
+    /// The things, each with a cell for each column.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Column {
+    /// What it is.
+    pub(crate) name: String,
+    /// In what.
+    pub(crate) unit: Unit,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// Of what.
+    pub(crate) name: String,
+    /// For each column one number for each round; none where the column means nothing.
+    pub(crate) cells: Vec<Vec<f64>>,
 }
 
 /// A goal, in words and as a number in the figure's unit.

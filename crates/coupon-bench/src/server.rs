@@ -5,7 +5,9 @@ mod answer;
 mod audit;
 mod child;
 mod executable;
+mod fleet;
 mod product;
+mod to_store;
 mod usage;
 
 pub(crate) use admin::Admin;
@@ -13,7 +15,9 @@ pub(crate) use answer::Answer;
 pub(crate) use audit::audit;
 pub(crate) use child::{Child, pause};
 pub(crate) use executable::{product_executable, repository};
+pub(crate) use fleet::Fleet;
 pub(crate) use product::Product;
+pub(crate) use to_store::ToStore;
 pub(crate) use usage::Usage;
 
 use anyhow::Context as _;

@@ -1,8 +1,8 @@
 //! The table of docs/PERFORMANCE.md, made from the raw results.
 
 use crate::measure::Id;
-use crate::number::shown;
-use crate::results::{Better, Figure, Results, Series, Taken, Unit};
+use crate::number::{bare, short, shown};
+use crate::results::{Better, Column, Figure, Results, Series, Table, Taken, Unit};
 use crate::statistics::Spread;
 use std::fmt::Write as _;
 
@@ -46,14 +46,18 @@ impl Standing {
 
 /// Median and spread.
 pub(crate) fn spread(values: &[f64], unit: Unit) -> String {
+    spread_as(values, |value| shown(value, unit))
+}
+
+fn spread_as(values: &[f64], shown: impl Fn(f64) -> String) -> String {
     match Spread::of(values) {
         None => "no number".to_owned(),
-        Some(spread) if values.len() == 1 => shown(spread.median, unit),
+        Some(spread) if values.len() == 1 => shown(spread.median),
         Some(spread) => format!(
             "{} ({} to {})",
-            shown(spread.median, unit),
-            shown(spread.least, unit),
-            shown(spread.greatest, unit)
+            shown(spread.median),
+            shown(spread.least),
+            shown(spread.greatest)
         ),
     }
 }
@@ -67,6 +71,18 @@ pub(crate) fn render(results: &Results) -> String {
         for (index, figure) in taken.found.figures.iter().enumerate() {
             let limit = if index == 0 { id.what_limits() } else { "" };
             row(&mut text, *id, figure, limit);
+        }
+        if taken.found.figures.is_empty() {
+            for table in &taken.found.tables {
+                let (title, limit) = (&table.title, id.what_limits());
+                let _ = writeln!(text, "| {id} | {title} | table | table | below | {limit} |");
+            }
+        }
+    }
+    for (id, taken) in &results.measures {
+        for table in &taken.found.tables {
+            let _ = writeln!(text, "\n{id}, {}, median (spread):\n", table.title);
+            side_by_side(&mut text, table);
         }
     }
     text.push_str("\nThe numbers behind the ratios:\n\n| | | median (spread) |\n|---|---|---|\n");
@@ -95,6 +111,29 @@ fn row(text: &mut String, id: Id, figure: &Figure, limit: &str) {
         figure.aim.text,
         spread(&figure.values, figure.unit)
     );
+}
+
+/// A table with a row for each thing. Units stand at the heads.
+pub(crate) fn side_by_side(text: &mut String, table: &Table) {
+    text.push_str("| |");
+    for Column { name, unit } in &table.columns {
+        let _ = match short(*unit) {
+            "" => write!(text, " {name} |"),
+            "/s" => write!(text, " {name} /s |"),
+            unit => write!(text, " {name}, {unit} |"),
+        };
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(table.columns.len()));
+    for row in &table.rows {
+        let _ = write!(text, "| {} |", row.name);
+        for (values, column) in row.cells.iter().zip(&table.columns) {
+            let _ = match values.as_slice() {
+                [] => write!(text, " |"),
+                values => write!(text, " {} |", spread_as(values, |value| bare(value, column.unit))),
+            };
+        }
+        text.push('\n');
+    }
 }
 
 /// One line for each run, with the measures that come from it.
@@ -127,7 +166,7 @@ fn machines(text: &mut String, results: &Results) {
 mod tests {
     use super::*;
     use crate::machine::Machine;
-    use crate::results::{Found, Goal};
+    use crate::results::{Found, Goal, Row};
 
     fn figure(better: Better, at_least: f64, aim: f64, values: &[f64]) -> Figure {
         Figure {
@@ -162,6 +201,7 @@ mod tests {
                     values: vec![50_000.0],
                 }],
                 notes: vec!["audited".to_owned()],
+                tables: Vec::new(),
             },
         }
     }
@@ -210,6 +250,44 @@ mod tests {
         assert!(
             text.find("| P4 |") < text.find("| P10 |"),
             "in the order of the specification"
+        );
+    }
+
+    #[test]
+    fn what_stands_side_by_side_has_a_table_of_its_own_under_the_main_one() {
+        let column = |name: &str, unit| Column {
+            name: name.to_owned(),
+            unit,
+        };
+        let row = |name: &str, cells: [&[f64]; 2]| Row {
+            name: name.to_owned(),
+            cells: cells.map(<[f64]>::to_vec).into(),
+        };
+        let mut both = taken("once", Vec::new());
+        both.found.tables.push(Table {
+            title: "both ways".to_owned(),
+            columns: vec![column("issued", Unit::PerSecond), column("p99", Unit::Millis)],
+            rows: vec![
+                row("one", [&[50_000.0, 40_000.0, 60_000.0], &[1.5]]),
+                row("other", [&[7.0], &[]]),
+            ],
+        });
+        let mut results = Results::default();
+        results.measures.insert(Id::P17, both);
+        let text = render(&results);
+        assert!(
+            text.contains("| P17 | both ways | table | table | below |"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "\nP17, both ways, median (spread):\n\n\
+                 | | issued /s | p99, ms |\n\
+                 |---|---|---|\n\
+                 | one | 50,000 (40,000 to 60,000) | 1.50 |\n\
+                 | other | 7 | |\n\n"
+            ),
+            "{text}"
         );
     }
 }

@@ -52,6 +52,8 @@ struct Stream {
     /// When consumers that have gone are looked for again.
     sweep_at: Instant,
     has_group: bool,
+    /// Whether the last look found all that one look may, so that there is more.
+    full: bool,
 }
 
 /// Hands out the streams of every coupon that has one.
@@ -150,8 +152,13 @@ impl Source {
         let give_up_at = Instant::now() + LONGEST_WAIT;
         // One at a time: two callers of one worker would only take turns at the same connection.
         let mut found = self.found.lock().await;
+        let mut taken = Vec::new();
+        let mut records = 0;
         loop {
-            self.find(&mut found).await?;
+            // What is in hand must not be lost with an error.
+            if taken.is_empty() {
+                self.find(&mut found).await?;
+            }
             let now = Instant::now();
             let mut due: Vec<CouponId> = Vec::new();
             due.extend(
@@ -163,8 +170,7 @@ impl Source {
             );
             // Whoever has waited longest comes first, so that no coupon starves behind a busy one.
             due.sort_by_key(|id| found.streams[id].next_at);
-            let mut taken = Vec::new();
-            let mut records = 0;
+            let mut full = false;
             let mut trouble = None;
             for some in due.chunks(MAX_CALLS) {
                 let before: Vec<(CouponId, Stream)> =
@@ -177,6 +183,7 @@ impl Source {
                 for read in read {
                     match read {
                         Ok((id, stream, deliveries)) => {
+                            full |= stream.full;
                             found.streams.insert(id, stream);
                             records += deliveries.iter().map(|(_, it)| it.records.len()).sum::<usize>();
                             taken.extend(deliveries);
@@ -188,6 +195,10 @@ impl Source {
                     break;
                 }
             }
+            // A commit of the store costs the same with what is there already, so that is taken along.
+            if full && trouble.is_none() && records < max_records && Instant::now() < give_up_at {
+                continue;
+            }
             // What was taken is handed out; the trouble is still there when the next is asked for.
             if let Some(trouble) = trouble.filter(|_| taken.is_empty()) {
                 return Err(trouble);
@@ -196,7 +207,8 @@ impl Source {
                 return Ok(taken);
             }
             let next_at = found.streams.values().map(|it| it.next_at).min();
-            let look_at = Instant::now() + FIND_COUPONS;
+            // Not from now on, or streams that are asked again meanwhile would put it off.
+            let look_at = found.looked_at.unwrap_or(now) + FIND_COUPONS;
             tokio::time::sleep_until(next_at.map_or(look_at, |it| it.min(look_at)).min(give_up_at)).await;
         }
     }
@@ -216,6 +228,7 @@ impl Source {
                 claim_at: now,
                 sweep_at: now,
                 has_group: false,
+                full: false,
             });
         }
         found.looked_at = Some(now);
@@ -265,12 +278,9 @@ impl Source {
         } else {
             SHORTEST_PAUSE
         };
+        stream.full = entries.len() >= MAX_ENTRIES;
         // What was full has more.
-        stream.next_at = if entries.len() < MAX_ENTRIES {
-            now + stream.pause
-        } else {
-            now
-        };
+        stream.next_at = if stream.full { now } else { now + stream.pause };
         let mut taken = Vec::with_capacity(entries.len());
         for raw in entries {
             match streams::delivery(coupon, &raw) {

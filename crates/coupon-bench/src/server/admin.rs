@@ -56,13 +56,21 @@ impl Admin {
 
     /// A coupon that is open now; `None` is unlimited.
     pub(crate) fn create(&self, quantity: Option<u64>) -> anyhow::Result<u64> {
-        let coupon = json!({
+        self.create_of(None, quantity)
+    }
+
+    /// The same, bound to a strategy instead of the one that the server takes by itself.
+    pub(crate) fn create_of(&self, strategy: Option<&str>, quantity: Option<u64>) -> anyhow::Result<u64> {
+        let mut coupon = json!({
             "name": "measured",
             "quantity": quantity,
             "opensAt": "2020-01-01T00:00:00Z",
             "closesAt": "2120-01-01T00:00:00Z",
             "validFor": "P30D",
         });
+        if let Some(strategy) = strategy {
+            coupon["strategy"] = strategy.into();
+        }
         let made = self.post("/v1/admin/coupons", &coupon)?;
         made["id"].as_u64().context("the new coupon has no id")
     }

@@ -4,8 +4,10 @@
 -- follow, then the ids.
 
 local groups = tonumber(ARGV[2])
-for i = 3 + groups, #ARGV do
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+-- A call of `unpack` is limited by Lua's stack. Each call is a line of the append-only file, so they are few.
+local CHUNK = 1000
+for from = 3 + groups, #ARGV, CHUNK do
+  redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, from, math.min(from + CHUNK - 1, #ARGV)))
 end
 
 local function parse(id)

@@ -172,6 +172,41 @@ fn entries_leave_the_stream_when_every_group_has_them() {
 }
 
 #[test]
+fn a_stream_that_has_more_fills_the_hands() {
+    let Some(redis) = start(&RedisOptions::durable()) else {
+        return;
+    };
+    block_on(async {
+        let opened = rig::open(rig::options(&redis), &Arc::default()).await;
+        let coupon = create(&opened.ledger, 0).await;
+        for n in 0..1_200 {
+            wins(&opened.ledger, coupon, n).await;
+        }
+        let worker = worker(&redis, "store", &["store"], "one", LONG);
+        // Each record is an entry: the creation, and issues.
+        let mut taken = worker.next(40).await.unwrap();
+        assert!(
+            (40..100).contains(&taken.len()),
+            "about as many as were asked for: {}",
+            taken.len()
+        );
+        let rest = worker.next(10_000).await.unwrap();
+        assert_eq!(taken.len() + rest.len(), 1_201, "all that there is, in one go");
+        let last = taken.pop();
+        let before_it = taken.len();
+        taken.extend(rest);
+        worker.done(&tickets(&taken)).await.unwrap();
+        assert_eq!(
+            length(&redis, coupon),
+            (1_201 - before_it).to_string(),
+            "what is behind the one in hand stays"
+        );
+        worker.done(&tickets(&Vec::from_iter(last))).await.unwrap();
+        assert_eq!(length(&redis, coupon), "0");
+    });
+}
+
+#[test]
 fn what_was_issued_is_pending_until_it_is_handed_over() {
     let Some(redis) = start(&RedisOptions::durable()) else {
         return;
