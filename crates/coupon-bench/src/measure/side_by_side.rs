@@ -113,9 +113,8 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
         "about {seconds} s of each kind a round and strategy, over {CONNECTIONS} connections, which the two servers of the fleet \
          share; the embedded server, the fleet (two servers, two workers, MariaDB with its binary log synced at each \
          commit, Redis with AOF always) and the load were on this machine; after each round the store, every position \
-         and every user were audited, and at the end `firstcome verify` went through both. A refusal because a coupon \
-         is sold out is asked of the ledger each time: the only refusal that a server of a fleet gives from its memory \
-         is that of an unknown coupon, for half a second"
+         and every user were audited, and at the end `firstcome verify` went through both. \
+         Whatever a server answers from its memory by default, it answered from there"
     ));
     Ok(found)
 }

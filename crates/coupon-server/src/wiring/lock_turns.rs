@@ -15,9 +15,7 @@ use tokio::time::Instant;
 
 /// The first pause before a lock that somebody else holds is tried again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// Whoever gives a busy coupon's lock back takes it again at once, so a turn comes only to one who asks at the right
-/// moment: the longer the pauses, the longer the others go hungry. A question in vain writes nothing in Redis.
-const LONGEST_PAUSE: Duration = Duration::from_millis(4);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
 /// How often a lease is renewed before it is left to end: a batch that takes longer holds everybody up.
 const MAX_RENEWALS: u32 = 15;
