@@ -1,6 +1,7 @@
 //! What is measured. The numbers are those of the specification.
 
 mod crowded;
+mod database;
 mod durable_issue;
 mod in_process;
 mod listeners;
@@ -9,6 +10,7 @@ mod memory;
 mod open_load;
 mod recovery;
 mod redemption;
+mod redis_script;
 mod refusal;
 mod shared_redemption;
 
@@ -25,6 +27,10 @@ use std::fmt;
 pub(crate) enum Id {
     P1,
     P4,
+    P5,
+    P6,
+    P7,
+    P8,
     P10,
     P11,
     P12,
@@ -38,9 +44,13 @@ pub(crate) enum Id {
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::P1,
         Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P7,
+        Self::P8,
         Self::P10,
         Self::P11,
         Self::P12,
@@ -57,6 +67,10 @@ impl Id {
         match self {
             Self::P1 => "durable issue over HTTP with a service key",
             Self::P4 => "in process, through the combiner, batches of 1,024",
+            Self::P5 => "issues in a shared database, in batches against one transaction each",
+            Self::P6 => "issues in a shared database, in batches against single rows",
+            Self::P7 => "issues by the script in Redis, in batches against redis-benchmark",
+            Self::P8 => "the stream entry of the script in Redis",
             Self::P10 => "refusals: sold out, already issued",
             Self::P11 => "open load at half of saturation",
             Self::P12 => "one client, one request under way",
@@ -74,6 +88,10 @@ impl Id {
         let (full, short) = match self {
             Self::P1 => (90, 10),
             Self::P4 => (40, 10),
+            Self::P5 => (80, 15),
+            Self::P6 => (80, 15),
+            Self::P7 => (40, 10),
+            Self::P8 => (40, 10),
             Self::P10 => (90, 15),
             Self::P11 => (110, 10),
             Self::P12 => (40, 5),
@@ -96,6 +114,10 @@ impl Id {
             Self::P4 => {
                 "the processor: some 0.75 us an issue, half of it the owner's (the record, the holder's place in the roll and in the index, the write) and half the submitter's (a slot, a waker, two locks, and waiting for the owner's turn to end); writing and syncing the same bytes alone takes 0.07 us an issue on this disk"
             }
+            Self::P5 => "",
+            Self::P6 => "",
+            Self::P7 => "",
+            Self::P8 => "",
             Self::P10 => {
                 "authentication, limits and metrics, which the bare handler has not; a refusal writes and syncs nothing"
             }
@@ -119,6 +141,10 @@ impl Id {
         match self {
             Self::P1 => durable_issue::take(session),
             Self::P4 => in_process::take(session),
+            Self::P5 => database::take_against_transactions(session),
+            Self::P6 => database::take_against_rows(session),
+            Self::P7 => redis_script::take_against_benchmark(session),
+            Self::P8 => redis_script::take_without_stream(session),
             Self::P10 => refusal::take(session),
             Self::P11 => open_load::take(session),
             Self::P12 => lone_client::take(session),
