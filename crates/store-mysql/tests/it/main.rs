@@ -9,6 +9,7 @@
 mod contract;
 mod faults;
 mod fences;
+mod newcomers;
 mod notices;
 mod outside;
 mod redeem;
