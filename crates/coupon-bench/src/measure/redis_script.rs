@@ -30,14 +30,14 @@ use tokio::runtime::Runtime;
 /// Requests under way at the ledger.
 const IN_FLIGHT: usize = 4_096;
 /// Issues of the ledger in a round.
-const ISSUES: u32 = 1_000_000;
+const ISSUES: u32 = 600_000;
 const QUICK_ISSUES: u32 = 200_000;
 /// Users of one call where the bench itself calls.
 const BATCH: u32 = 1_024;
-const BATCHES: u32 = 600;
+const BATCHES: u32 = 400;
 const QUICK_BATCHES: u32 = 150;
 /// Calls of redis-benchmark in a round.
-const CALLS: u32 = 150_000;
+const CALLS: u32 = 90_000;
 const QUICK_CALLS: u32 = 30_000;
 const CONNECTIONS: &str = "64";
 /// redis-benchmark puts twelve digits of a random number in the place of this word.
@@ -73,7 +73,8 @@ pub(super) fn take_against_benchmark(session: &mut Session) -> anyhow::Result<Fo
     }
     let mut found = Found::default();
     found.figures.push(Figure {
-        name: "issue by the script in Redis in batches, rate / redis-benchmark with one user a call".to_owned(),
+        name: "issue by the script in Redis in batches, rate / redis-benchmark with one user a call"
+            .to_owned(),
         unit: Unit::Times,
         better: Better::More,
         at_least: Goal::new("4", 4.0),
@@ -267,7 +268,9 @@ impl Bench {
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let rate = said.lines().last().and_then(|line| line.split("\",\"").nth(1));
-        let rate = rate.and_then(|rate| rate.parse().ok()).filter(|_| output.status.success());
+        let rate = rate
+            .and_then(|rate| rate.parse().ok())
+            .filter(|_| output.status.success());
         let rate = rate.with_context(|| format!("redis-benchmark failed: {output:?}"))?;
         // What it throws away are the answers; what was issued is there.
         let issued = audit(&mut self.connection, call, stream)?;

@@ -47,9 +47,9 @@ impl Rival {
     /// Requests in a round.
     pub(super) fn count(self, quick: bool) -> u32 {
         match (self, quick) {
-            (Self::Transactions, false) => 20_000,
+            (Self::Transactions, false) => 15_000,
             (Self::Transactions, true) => 4_000,
-            (Self::Rows, false) => 150_000,
+            (Self::Rows, false) => 100_000,
             (Self::Rows, true) => 30_000,
         }
     }
@@ -92,7 +92,9 @@ impl Rivals {
         }
         let rivals = Self { connections };
         for table in TABLES {
-            sqlx::query(table).execute(&mut *rivals.first()?.lock().await).await?;
+            sqlx::query(table)
+                .execute(&mut *rivals.first()?.lock().await)
+                .await?;
         }
         Ok(rivals)
     }
@@ -143,7 +145,8 @@ async fn transact(connection: &mut MySqlConnection, coupon: u32, user: &[u8]) ->
     let mut transaction = connection.begin().await?;
     let found = sqlx::query(LOCK).bind(coupon).fetch_optional(&mut *transaction);
     let found = found.await?.context("unknown coupon")?;
-    let (quantity, issued, paused): (u32, u32, u8) = (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
+    let (quantity, issued, paused): (u32, u32, u8) =
+        (found.try_get(0)?, found.try_get(1)?, found.try_get(2)?);
     let (opens_at, closes_at): (i64, i64) = (found.try_get(3)?, found.try_get(4)?);
     let (valid_for, now): (i64, i64) = (found.try_get(5)?, found.try_get(6)?);
     let held = sqlx::query(HELD).bind(user).bind(coupon);

@@ -36,7 +36,11 @@ pub(super) fn audit(connection: &mut Connection, call: &Call, stream: Stream) ->
         "positions are missing, or there twice"
     );
     let issued: usize = redis::cmd("HGET").arg(state).arg("issued").query(connection)?;
-    ensure!(issued == held.len(), "{issued} are counted, {} users have one", held.len());
+    ensure!(
+        issued == held.len(),
+        "{issued} are counted, {} users have one",
+        held.len()
+    );
     let mut range = redis::cmd("XRANGE");
     let entries: Vec<(String, HashMap<String, Vec<u8>>)> =
         range.arg(entries).arg("-").arg("+").query(connection)?;
@@ -50,8 +54,13 @@ pub(super) fn audit(connection: &mut Connection, call: &Call, stream: Stream) ->
         ensure!(first == due, "position {due} is missing in the stream");
         due += count;
         let users = packed[HEADER..].split(|byte| *byte == 0);
-        let right = users.zip(first..).filter(|(user, position)| held.get(*user) == Some(position));
-        ensure!(right.count() == usize::try_from(count)?, "the stream names others");
+        let right = users
+            .zip(first..)
+            .filter(|(user, position)| held.get(*user) == Some(position));
+        ensure!(
+            right.count() == usize::try_from(count)?,
+            "the stream names others"
+        );
     }
     let in_stream = usize::try_from(due - 1)?;
     match stream {

@@ -117,7 +117,9 @@ impl Call {
     pub(super) fn with(&self, hash: &str, users: &[UserId]) -> redis::Cmd {
         let mut call = redis::cmd("EVALSHA");
         call.arg(hash).arg(self.keys.len()).arg(&self.keys);
-        call.arg(&self.arguments[..3]).arg(users.len()).arg(&self.arguments[4..]);
+        call.arg(&self.arguments[..3])
+            .arg(users.len())
+            .arg(&self.arguments[4..]);
         for user in users {
             call.arg(user.as_bytes());
         }
@@ -200,7 +202,8 @@ mod tests {
 
     #[test]
     fn only_the_stream_entry_is_taken_out_and_only_where_it_is_found() {
-        let script = b"local a\nlocal b = a -- the stream entry\nredis.call('XADD', b) -- the stream entry\nreturn a";
+        let script =
+            b"local a\nlocal b = a -- the stream entry\nredis.call('XADD', b) -- the stream entry\nreturn a";
         assert_eq!(without_stream_entry(script).unwrap(), b"local a\nreturn a");
         for wrong in [
             &b"return 1"[..],
