@@ -1,4 +1,5 @@
-//! A ledger in this process, as the server wires it: journal on real files behind the combiner.
+//! A ledger in this process, as the server wires it: journal on real files behind the combiner. And how any ledger behind
+//! a combiner is asked: by many at once.
 
 use crate::clock::SystemClock;
 use crate::users;
@@ -90,41 +91,7 @@ impl House {
 
     /// The same, valid for so long from the issue on.
     pub(crate) fn create_valid(&self, quantity: Option<u32>, valid_for: Span) -> anyhow::Result<CouponId> {
-        let draft = TermsDraft {
-            name: "measured".to_owned(),
-            opens_at: Timestamp::MIN,
-            closes_at: Timestamp::MAX,
-            quantity: quantity
-                .and_then(NonZeroU32::new)
-                .map_or(Quantity::UNLIMITED, Quantity::limited),
-            expires_at: None,
-            valid_for: Some(valid_for),
-            discount: None,
-            min_order_amount: 0,
-            currency: "KRW".to_owned(),
-            time_zone: "Asia/Seoul".to_owned(),
-            strategy: Strategy::Journal,
-            ack: AckLevel::Ledger,
-            show_remaining: true,
-            labels: std::collections::BTreeMap::new(),
-        };
-        let Ok(terms) = draft.check(Timestamp::MIN) else {
-            bail!("the terms of the measured coupon are wrong");
-        };
-        let create = Request::Command(Box::new(CommandRequest {
-            coupon: None,
-            command: Command::Create(Box::new(terms)),
-            if_match: None,
-            actor: "bench".into(),
-            token: None,
-        }));
-        let reply = wait(self.lane.ask(create))??;
-        if let Reply::Command(outcome) = &reply
-            && let CommandOutcome::Done { coupon, .. } = outcome.as_ref()
-        {
-            return Ok(coupon.id);
-        }
-        bail!("the coupon was not created: {reply:?}")
+        create(&self.lane, Strategy::Journal, quantity, valid_for)
     }
 
     /// Issues `count` coupons to users `from..`, always `in_flight` of them under way, from one thread. Every one
@@ -136,16 +103,72 @@ impl House {
         count: u64,
         in_flight: usize,
     ) -> anyhow::Result<()> {
-        let crowd = Crowd {
-            lane: self.lane.clone(),
-            coupon,
-            next: from,
-            end: from + count,
-            asked: Vec::with_capacity(in_flight),
-        };
-        let wrong = wait(crowd)?;
-        wrong.map_or(Ok(()), |answer| bail!("a coupon was not issued: {answer}"))
+        issue(&self.lane, coupon, from, count, in_flight)
     }
+}
+
+/// A coupon of the ledger behind `lane` that is open now, valid for so long from the issue on; `None` is unlimited.
+pub(crate) fn create(
+    lane: &Lane,
+    strategy: Strategy,
+    quantity: Option<u32>,
+    valid_for: Span,
+) -> anyhow::Result<CouponId> {
+    let draft = TermsDraft {
+        name: "measured".to_owned(),
+        opens_at: Timestamp::MIN,
+        closes_at: Timestamp::MAX,
+        quantity: quantity
+            .and_then(NonZeroU32::new)
+            .map_or(Quantity::UNLIMITED, Quantity::limited),
+        expires_at: None,
+        valid_for: Some(valid_for),
+        discount: None,
+        min_order_amount: 0,
+        currency: "KRW".to_owned(),
+        time_zone: "Asia/Seoul".to_owned(),
+        strategy,
+        ack: AckLevel::Ledger,
+        show_remaining: true,
+        labels: std::collections::BTreeMap::new(),
+    };
+    let Ok(terms) = draft.check(Timestamp::MIN) else {
+        bail!("the terms of the measured coupon are wrong");
+    };
+    let create = Request::Command(Box::new(CommandRequest {
+        coupon: None,
+        command: Command::Create(Box::new(terms)),
+        if_match: None,
+        actor: "bench".into(),
+        token: None,
+    }));
+    let reply = wait(lane.ask(create))??;
+    if let Reply::Command(outcome) = &reply
+        && let CommandOutcome::Done { coupon, .. } = outcome.as_ref()
+    {
+        return Ok(coupon.id);
+    }
+    bail!("the coupon was not created: {reply:?}")
+}
+
+/// Issues `count` coupons to users `from..`, always `in_flight` of them under way, from one thread. Every one must be
+/// issued.
+pub(crate) fn issue(
+    lane: &Lane,
+    coupon: CouponId,
+    from: u64,
+    count: u64,
+    in_flight: usize,
+) -> anyhow::Result<()> {
+    let crowd = Crowd {
+        lane: lane.clone(),
+        coupon,
+        next: from,
+        end: from + count,
+        asked: Vec::with_capacity(in_flight),
+    };
+    let wrong = wait(crowd)?;
+    wrong.map_or(Ok(()), |answer| bail!("a coupon was not issued: {answer}"))
 }
 
 /// The store's file in a data directory, where the server looks for it.
@@ -180,7 +203,7 @@ pub(crate) fn fill_valid(directory: &Path, coupons: &[(u64, Option<u32>, Span)])
     Ok(())
 }
 
-const MONTH: Span = Span::from_secs(30 * 86_400);
+pub(crate) const MONTH: Span = Span::from_secs(30 * 86_400);
 
 /// Requests under way while a directory is filled.
 const FILLING: usize = 4_096;

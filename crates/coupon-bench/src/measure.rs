@@ -2,6 +2,7 @@
 
 mod carried;
 mod crowded;
+mod database;
 mod due_jobs;
 mod durable_issue;
 mod in_process;
@@ -11,6 +12,7 @@ mod memory;
 mod open_load;
 mod recovery;
 mod redemption;
+mod redis_script;
 mod refusal;
 mod shared_redemption;
 mod side_by_side;
@@ -29,6 +31,10 @@ use std::fmt;
 pub(crate) enum Id {
     P1,
     P4,
+    P5,
+    P6,
+    P7,
+    P8,
     P9,
     P10,
     P11,
@@ -46,9 +52,13 @@ pub(crate) enum Id {
 
 impl Id {
     /// All of them, in the order in which they are taken.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::P1,
         Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P7,
+        Self::P8,
         Self::P9,
         Self::P10,
         Self::P11,
@@ -69,6 +79,10 @@ impl Id {
         match self {
             Self::P1 => "durable issue over HTTP with a service key",
             Self::P4 => "in process, through the combiner, batches of 1,024",
+            Self::P5 => "issues in a shared database, in batches against one transaction each",
+            Self::P6 => "issues in a shared database, in batches against single rows",
+            Self::P7 => "issues by the script in Redis, in batches against redis-benchmark",
+            Self::P8 => "the stream entry of the script in Redis",
             Self::P9 => "two servers and two workers: from issue to store, by stream and by Kafka",
             Self::P10 => "refusals: sold out, already issued",
             Self::P11 => "open load at half of saturation",
@@ -90,6 +104,10 @@ impl Id {
         let (full, short) = match self {
             Self::P1 => (90, 10),
             Self::P4 => (40, 10),
+            Self::P5 => (75, 15),
+            Self::P6 => (50, 10),
+            Self::P7 => (45, 10),
+            Self::P8 => (75, 15),
             Self::P9 => (200, 40),
             Self::P10 => (90, 15),
             Self::P11 => (110, 10),
@@ -116,6 +134,10 @@ impl Id {
             Self::P4 => {
                 "the processor: some 0.75 us an issue, half of it the owner's (the record, the holder's place in the roll and in the index, the write) and half the submitter's (a slot, a waker, two locks, and waiting for the owner's turn to end); writing and syncing the same bytes alone takes 0.07 us an issue on this disk"
             }
+            Self::P5 => "",
+            Self::P6 => "",
+            Self::P7 => "",
+            Self::P8 => "",
             Self::P9 => {
                 "by stream how soon a worker asks again, every 5 ms while issues come and up to 160 ms after a silence, and its transaction on the coupon's row; by Kafka the two cores, of which 5,000 issues a second take 1.7, the broker alone 0.5"
             }
@@ -149,6 +171,10 @@ impl Id {
         match self {
             Self::P1 => durable_issue::take(session),
             Self::P4 => in_process::take(session),
+            Self::P5 => database::take_against_transactions(session),
+            Self::P6 => database::take_against_rows(session),
+            Self::P7 => redis_script::take_against_benchmark(session),
+            Self::P8 => redis_script::take_without_stream(session),
             Self::P9 => carried::take(session),
             Self::P10 => refusal::take(session),
             Self::P11 => open_load::take(session),

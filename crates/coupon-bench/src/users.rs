@@ -17,14 +17,18 @@ const PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
-/// Writes the id with this number. Different numbers make different ids: each step of the mixing can be undone
-/// (splitmix64; Steele, Lea and Flood, OOPSLA 2014).
-pub(crate) fn write(number: u64, to: &mut [u8; USER_BYTES]) {
+/// The number that the id with this number is written from. Different numbers are mixed to different ones: each step
+/// of the mixing can be undone (splitmix64; Steele, Lea and Flood, OOPSLA 2014).
+pub(crate) fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    for (pair, byte) in to.chunks_exact_mut(2).zip(mixed.to_be_bytes()) {
+    mixed ^ (mixed >> 31)
+}
+
+/// Writes the id with this number: [`mixed`], in hexadecimal digits.
+pub(crate) fn write(number: u64, to: &mut [u8; USER_BYTES]) {
+    for (pair, byte) in to.chunks_exact_mut(2).zip(mixed(number).to_be_bytes()) {
         pair.copy_from_slice(&PAIRS[usize::from(byte)]);
     }
 }

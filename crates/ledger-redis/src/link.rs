@@ -14,6 +14,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind,
@@ -362,6 +363,7 @@ impl Link {
         let mut builder = ClusterClientBuilder::new(nodes)
             .retries(0)
             .use_protocol(ProtocolVersion::RESP3)
+            .tcp_settings(at_once())
             // The client connects to a lost node again by itself; we want to look at the node first.
             .push_sender(self.hears(gone))
             .connection_timeout(self.options.connect_timeout)
@@ -383,7 +385,8 @@ impl Link {
         let sentinels = addresses.iter().map(|address| self.address(address));
         let sentinels = sentinels.collect::<Result<Vec<ConnectionAddr>, RedisError>>()?;
         let mut builder = SentinelClientBuilder::new(sentinels, group, SentinelServerType::Master)?
-            .set_client_to_redis_protocol(ProtocolVersion::RESP3);
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+            .set_client_to_redis_tcp_settings(at_once());
         if let Some(login) = &self.options.login {
             builder = builder.set_client_to_redis_password(login.password.expose_secret());
             if let Some(user) = &login.user {
@@ -425,7 +428,7 @@ impl Link {
             }
         }
         let to = self.address(address)?.into_connection_info()?;
-        Ok(to.set_redis_settings(redis))
+        Ok(to.set_redis_settings(redis).set_tcp_settings(at_once()))
     }
 
     /// Marks a wire as gone when one of its connections has ended, and takes in what others tell.
@@ -453,6 +456,11 @@ impl Link {
             root_cert: tls.authority.clone(),
         })
     }
+}
+
+/// Many calls share a connection, and none waits for the reply to another before it is sent.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 /// Whatever went wrong before the connection was handed out: nothing was asked of it.

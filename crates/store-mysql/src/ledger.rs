@@ -8,6 +8,7 @@ mod command;
 mod fenced;
 mod group;
 mod look;
+mod newcomers;
 mod poster;
 mod refresh;
 mod runs;
@@ -28,6 +29,7 @@ use coupon_app::{
 };
 use coupon_core::{Coupon, CouponId};
 use group::{Group, Guard};
+use newcomers::Newcomers;
 use poster::{Poster, Reach};
 use runs::{Run, none, runs, spread};
 use std::collections::{HashMap, VecDeque};
@@ -137,6 +139,7 @@ struct Inner {
     decide_within: Duration,
     telling: Telling,
     poster: Poster,
+    newcomers: Newcomers,
     rules: Arc<SessionRules>,
     sessions: tokio::sync::Mutex<Vec<Session>>,
     /// The fencing token of the turn that was last taken for a coupon.
@@ -171,6 +174,7 @@ impl DatabaseLedger {
             decide_within: options.decide_within,
             telling: options.notifications,
             poster: Poster::new(board),
+            newcomers: Newcomers::default(),
             rules,
             sessions: tokio::sync::Mutex::new(sessions.map_err(OpenError::Unreadable)?),
             tokens: Mutex::default(),

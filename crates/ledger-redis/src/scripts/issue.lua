@@ -73,13 +73,13 @@ for from = FIRST, END, CHUNK do
       local grant = struct.pack('>I4', position + won) .. times
       if with_keys then
         local key = string.sub(keys, (i - FIRST) * 8 + 1, (i - FIRST) * 8 + 8)
-        winner_keys[won] = key
+        winner_keys[won] = key -- the stream entry
         if key ~= '\0\0\0\0\0\0\0\0' then
           grant = grant .. key
         end
       end
       mine[user] = grant
-      winners[won] = user
+      winners[won] = user -- the stream entry
       fields[2 * won - 1] = user
       fields[2 * won] = grant
       outcomes[#outcomes + 1] = 'i'
@@ -89,7 +89,7 @@ end
 
 if won > 0 then
   local ends = position + won
-  local entry = struct.pack('>BI4I4I4', with_keys and 2 or 1, tonumber(epoch), position + 1, won) .. times
+  local entry = struct.pack('>BI4I4I4', with_keys and 2 or 1, tonumber(epoch), position + 1, won) .. times -- the stream entry
   entry = entry .. table.concat(winner_keys) .. table.concat(winners, '\0') -- the stream entry
   redis.call('XADD', KEYS[3], string.format('%.0f-0', ends), 'issued', entry) -- the stream entry
   for from = 1, 2 * won, 2 * CHUNK do

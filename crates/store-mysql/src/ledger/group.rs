@@ -2,6 +2,7 @@
 
 use super::poster::Reach;
 use super::{Inner, LedgerClock, Prepared};
+use crate::connection::Answered;
 use crate::error::Failure;
 use crate::limits;
 use crate::notices;
@@ -50,6 +51,34 @@ struct Decided {
     issues: Vec<IssuedRecord>,
 }
 
+impl Decided {
+    /// Nobody is refused.
+    fn everybody_holds(&self) -> bool {
+        let holds = |outcome: &Outcome| matches!(outcome, Outcome::Issued(_) | Outcome::AlreadyIssued { .. });
+        self.outcomes.iter().all(holds)
+    }
+}
+
+/// Whether some of those who ask may have one already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holders {
+    /// They are looked for before it is decided.
+    Likely,
+    /// They are not, unless somebody is refused.
+    Unlikely,
+}
+
+/// What users hold.
+fn held_by(answered: impl IntoIterator<Item = Answered>) -> Result<HashMap<UserId, Held>, Failure> {
+    let mut held = HashMap::new();
+    for found in answered.into_iter().flat_map(|one| one.rows) {
+        let grant = row::grant(&found, 1)?;
+        let key = row::key(&found, 4)?;
+        held.insert(row::user(&found, 0)?, Held { grant, key });
+    }
+    Ok(held)
+}
+
 impl Group {
     pub(super) fn of(coupon: CouponId) -> Self {
         Self {
@@ -60,14 +89,47 @@ impl Group {
     }
 
     /// Everything up to COMMIT. When nothing was written the transaction has ended.
+    ///
+    /// Where only newcomers have asked lately, nobody is looked for before the rows are written: the table's own key finds
+    /// whoever has one already. Then nothing of it happened, and it is done again with everybody looked for.
     pub(super) async fn prepare(
         &self,
         inner: &Inner,
         session: &mut Session,
         guard: Guard,
     ) -> Result<Prepared, Failure> {
-        let (read, mut held) = self.read(inner, session, guard).await?;
-        let Decided { outcomes, issues } = self.decide(read.as_ref(), &mut held);
+        if inner.newcomers.are_expected(self.coupon) {
+            match self.prepare_with(inner, session, guard, Holders::Unlikely).await {
+                Err(failure) if failure.is_duplicate() => {
+                    inner.newcomers.expect(self.coupon, false);
+                    session.roll_back().await;
+                }
+                prepared => return prepared,
+            }
+        }
+        self.prepare_with(inner, session, guard, Holders::Likely).await
+    }
+
+    async fn prepare_with(
+        &self,
+        inner: &Inner,
+        session: &mut Session,
+        guard: Guard,
+        holders: Holders,
+    ) -> Result<Prepared, Failure> {
+        let (read, mut held) = self.read(inner, session, guard, holders).await?;
+        let mut newcomers = held.is_empty();
+        let mut decided = self.decide(read.as_ref(), &mut held);
+        if !decided.everybody_holds() {
+            newcomers = false;
+            if holders == Holders::Unlikely {
+                // Whoever has one already is told so before any refusal.
+                let mut held = held_by(self.ask_holders(session, Script::new()).await?)?;
+                decided = self.decide(read.as_ref(), &mut held);
+            }
+        }
+        inner.newcomers.expect(self.coupon, newcomers);
+        let Decided { outcomes, issues } = decided;
         let replies = outcomes.into_iter().map(Reply::Issue).collect();
         let (Some(read), Some(ends)) = (read, Ends::of(issues.iter())) else {
             session.roll_back().await;
@@ -92,6 +154,7 @@ impl Group {
         inner: &Inner,
         session: &mut Session,
         guard: Guard,
+        holders: Holders,
     ) -> Result<(Option<Read>, HashMap<UserId, Held>), Failure> {
         let mut script = Script::new();
         script.statement("START TRANSACTION");
@@ -104,6 +167,21 @@ impl Group {
         if guard == Guard::RowLock {
             script.sql(" FOR UPDATE");
         }
+        let answered = match holders {
+            Holders::Likely => self.ask_holders(session, script).await?,
+            Holders::Unlikely => session.ask(script).await?,
+        };
+        let mut answered = answered.into_iter().skip(1);
+        let coupon = answered.next().and_then(|one| one.rows.into_iter().next());
+        let mut read = coupon.map(|found| Read::new(&found, known)).transpose()?;
+        if let (LedgerClock::Given(clock), Some(read)) = (&inner.clock, &mut read) {
+            read.clock = clock.now();
+        }
+        Ok((read, held_by(answered)?))
+    }
+
+    /// Asks who of the users has one, behind what stands in `script`.
+    async fn ask_holders(&self, session: &mut Session, mut script: Script) -> Result<Vec<Answered>, Failure> {
         let mut users: Vec<&UserId> = self.requests.iter().map(|request| &request.user).collect();
         let mut seen = HashSet::with_capacity(users.len());
         users.retain(|user| seen.insert(*user));
@@ -115,19 +193,7 @@ impl Group {
             rows::ask_holders(&mut script, self.coupon, chunk.iter().copied());
         }
         answered.extend(session.ask(script).await?);
-        let mut answered = answered.into_iter().skip(1);
-        let coupon = answered.next().and_then(|one| one.rows.into_iter().next());
-        let mut read = coupon.map(|found| Read::new(&found, known)).transpose()?;
-        if let (LedgerClock::Given(clock), Some(read)) = (&inner.clock, &mut read) {
-            read.clock = clock.now();
-        }
-        let mut held = HashMap::new();
-        for found in answered.flat_map(|one| one.rows) {
-            let grant = row::grant(&found, 1)?;
-            let key = row::key(&found, 4)?;
-            held.insert(row::user(&found, 0)?, Held { grant, key });
-        }
-        Ok((read, held))
+        Ok(answered)
     }
 
     /// One after the other by the core, each on what the one before has left.

@@ -10,6 +10,7 @@ mod contract;
 mod dead_letters;
 mod faults;
 mod fences;
+mod newcomers;
 mod notices;
 mod outside;
 mod redeem;
