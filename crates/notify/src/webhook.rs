@@ -4,7 +4,7 @@ mod signature;
 
 pub use signature::secret_text;
 
-use crate::event::{Event, event_body, rfc3339};
+use crate::event::{Event, event_body};
 use crate::network::Reach;
 use crate::outcome::{delivered, later, refused};
 use crate::post::{NoAnswer, Post};
@@ -12,7 +12,7 @@ use crate::retry_after::retry_after;
 use async_trait::async_trait;
 use coupon_app::{
     Attempt, Channel, ChannelOutcome, CodeKey, DisabledReason, Notification, Patience, Recipient, Report,
-    StoreError, Webhook, WebhookId, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError,
+    StoreError, Webhook, WebhookId, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError, rfc3339,
 };
 use coupon_core::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};

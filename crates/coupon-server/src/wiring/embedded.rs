@@ -129,7 +129,7 @@ pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
         writer_cache_kib: store.writer_cache_kib,
         reader_cache_kib: store.reader_cache_kib,
         fold_rows: count(store.fold_rows),
-        notifications: settings.notifications.kinds(settings.mail.is_set()),
+        notifications: settings.notifications.kinds(settings.mail.is_set() || settings.kafka.tells()),
         for_webhooks: settings.notifications.kinds(true),
         ..SqliteOptions::default()
     }
