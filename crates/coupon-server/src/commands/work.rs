@@ -168,7 +168,8 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
         let watching = Arc::clone(&worker);
         engines.handle().spawn(async move {
             loop {
-                let reason = look_at_kafka(watching.carriers.kafka.as_deref(), told_by_kafka.as_deref()).await;
+                let reason =
+                    look_at_kafka(watching.carriers.kafka.as_deref(), told_by_kafka.as_deref()).await;
                 watching.remark_on_kafka(reason.unwrap_or_else(|error| Some(error.to_string())));
                 tokio::time::sleep(LOOK_AT_KAFKA_EVERY).await;
             }

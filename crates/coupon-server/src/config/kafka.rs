@@ -112,7 +112,9 @@ impl Default for KafkaSettings {
             request_timeout_ms: 10_000,
             session_timeout_ms: 10_000,
             overdue_after_ms: 30_000,
-            retry_s: vec![1, 5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
+            retry_s: vec![
+                1, 5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
+            ],
             partitions: 12,
             replicas: 3,
             min_insync_replicas: 2,

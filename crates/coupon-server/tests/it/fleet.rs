@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ADMIN_KEY: &str = "the-administrators-key-of-many-servers";
+pub(crate) const ADMIN_KEY: &str = "the-administrators-key-of-many-servers";
 
 /// A database with tables, a Redis, and what every process of the fleet is told.
 pub(crate) struct Fleet {

@@ -156,7 +156,10 @@ fn a_broker_killed_and_started_again_loses_no_notification_that_was_called_deliv
         kafka.kill9(1).unwrap();
         for position in 51..=53 {
             let outcome = deliver(&channel, position).await;
-            assert!(matches!(outcome, ChannelOutcome::RetryLater { .. }), "{outcome:?}");
+            assert!(
+                matches!(outcome, ChannelOutcome::RetryLater { .. }),
+                "{outcome:?}"
+            );
         }
         kafka.restart(1).unwrap();
         bring(&channel, 51..=100).await;
@@ -215,9 +218,6 @@ fn without_its_topic_or_with_a_weak_one_a_notification_waits_and_says_why() {
         };
         let said = why(&strict).await;
         assert!(said.contains("min.insync.replicas is 1"), "{said}");
-        assert_eq!(
-            bring(&KafkaChannel::new(options, patience()), 1..=1).await,
-            0
-        );
+        assert_eq!(bring(&KafkaChannel::new(options, patience()), 1..=1).await, 0);
     });
 }
