@@ -17,3 +17,4 @@ mod roll_call;
 mod servers;
 mod settings;
 mod tables;
+mod upgrade;
