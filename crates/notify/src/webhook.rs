@@ -4,6 +4,7 @@ mod signature;
 
 pub use signature::secret_text;
 
+use crate::authority::Authorities;
 use crate::event::{Event, event_body};
 use crate::network::Reach;
 use crate::outcome::{delivered, later, refused};
@@ -28,6 +29,8 @@ pub struct WebhookOptions {
     pub reach: Reach,
     /// Whether plain `http` is sent to as well.
     pub allow_http: bool,
+    /// Whom to trust besides the system's authorities.
+    pub authorities: Option<Authorities>,
     /// Longest that an attempt may take until the head of the answer is there, connecting included; never more than
     /// [`crate::limits::ANSWER_WITHIN`].
     pub answer_within: Duration,
@@ -70,8 +73,13 @@ impl WebhookChannel {
         Ok(Self {
             store,
             codes,
-            post: Post::new(options.reach, options.allow_http, options.answer_within)
-                .map_err(WebhookError)?,
+            post: Post::new(
+                options.reach,
+                options.allow_http,
+                options.authorities.as_ref(),
+                options.answer_within,
+            )
+            .map_err(WebhookError)?,
             patience: options.patience,
         })
     }

@@ -22,17 +22,18 @@ struct Scene {
     webhook: Webhook,
 }
 
-fn options(allowed: &[&str]) -> WebhookOptions {
+pub(crate) fn options(allowed: &[&str]) -> WebhookOptions {
     let allowed: Vec<Network> = allowed.iter().map(|network| network.parse().unwrap()).collect();
     WebhookOptions {
         reach: Reach::new(allowed),
         allow_http: true,
+        authorities: None,
         answer_within: Duration::from_secs(10),
         patience: patience(),
     }
 }
 
-async fn add(store: &MemoryAddresses, url: &str, kinds: WebhookKinds) -> Webhook {
+pub(crate) async fn add(store: &MemoryAddresses, url: &str, kinds: WebhookKinds) -> Webhook {
     let draft = WebhookDraft {
         url: WebhookUrl::parse(url).unwrap(),
         description: "".into(),
