@@ -62,8 +62,8 @@ mod store;
 mod webhook;
 
 pub use audit::{
-    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedUse,
-    Origin,
+    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedMatter,
+    AuditedUse, AuditedWebhook, Origin,
 };
 pub use board::{Board, Found, Posted};
 pub use bringing::{Bringing, PendingIssue, PendingIssues};

@@ -121,7 +121,7 @@ impl WebhookChannel {
                 return Ok(true);
             };
             let gone = webhook.disabled(now, DisabledReason::Gone);
-            if self.store.change_webhook(&gone).await? {
+            if self.store.change_webhook(&gone, None).await? {
                 return Ok(true);
             }
         }
