@@ -31,6 +31,16 @@ pub struct AuditEntry {
     /// The API key it was done to.
     #[schema(value_type = Option<String>, required = true)]
     pub key_id: Option<Box<str>>,
+    /// The webhook it was done to.
+    #[schema(value_type = Option<u64>, required = true)]
+    pub webhook_id: Option<u32>,
+    /// The notification whose delivery it was done to.
+    #[schema(value_type = Option<String>, required = true)]
+    pub notification_id: Option<Box<str>>,
+    /// The last of the dead letters it was done to. Such an entry is written before the letters are touched: it tells
+    /// what was asked for.
+    #[schema(value_type = Option<String>, required = true)]
+    pub dead_letter_id: Option<Box<str>>,
     /// The coupon whose terms a new one took over.
     #[schema(value_type = Option<u64>, required = true)]
     pub cloned_from: Option<u32>,
@@ -52,6 +62,49 @@ pub enum AuditedState {
     IssuedCoupon(AuditedUse),
     /// An API key.
     Key(AuditedKey),
+    /// A webhook.
+    Webhook(AuditedWebhook),
+    /// A delivery.
+    Delivery(AuditedDelivery),
+}
+
+/// What a webhook was like.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditedWebhook {
+    /// Where to, without the query.
+    #[schema(value_type = String)]
+    pub url: Box<str>,
+    /// What for.
+    #[schema(value_type = String)]
+    pub description: Box<str>,
+    /// What it was sent: `all`, or events with a comma between.
+    #[schema(value_type = String, examples("all"))]
+    pub events: Box<str>,
+    /// Until when the secret before the present one was live.
+    #[schema(required = true)]
+    pub previous_secret_until: Option<Time>,
+    /// Since when it was sent nothing.
+    #[schema(required = true)]
+    pub disabled_at: Option<Time>,
+    /// Why.
+    #[schema(value_type = Option<String>, required = true, examples("by-hand"))]
+    pub disabled_reason: Option<Box<str>>,
+}
+
+/// What a delivery was like.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditedDelivery {
+    /// By which channel.
+    #[schema(value_type = String, examples("webhook"))]
+    pub channel: Box<str>,
+    /// Whom, as the channel calls it.
+    #[schema(value_type = String, examples("1"))]
+    pub recipient: Box<str>,
+    /// Where it stood.
+    #[schema(value_type = String, examples("dead"))]
+    pub state: Box<str>,
 }
 
 /// What had become of an issued coupon.

@@ -26,7 +26,7 @@ mod whole;
 pub use admin::{
     AdminCoupon, ChangeCouponBody, CloneCouponBody, CouponStats, CreateCouponBody, Labels, Refusals,
 };
-pub use audit::{AuditEntry, AuditedKey, AuditedState, AuditedUse};
+pub use audit::{AuditEntry, AuditedDelivery, AuditedKey, AuditedState, AuditedUse, AuditedWebhook};
 pub use contact::{ContactBody, Language};
 pub use coupon::{
     AckLevel, CouponEvent, CouponState, CouponTime, Discount, DiscountBody, DiscountType, PublicCoupon,

@@ -1,6 +1,6 @@
 //! The audit log: what administrators did, who, when, by which request, and what it was before and after.
 
-use crate::{KeyId, KeyRecord, Scope, StoreError};
+use crate::{DeliveryId, DeliveryState, KeyId, KeyRecord, Scope, StoreError, Webhook, WebhookState};
 use async_trait::async_trait;
 use coupon_core::{Command, Coupon, CouponId, IssuedCoupon, IssuedCouponId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 /// What is read of the audit log, and what every store that holds one MUST keep; `contract::store::audit` examines it.
 ///
 /// 1. **Together.** An entry is written in the transaction that writes what it tells of: the revision of a coupon, the
-///    making or revoking of a key, the step of an issued coupon. There is never one without the other.
+///    making or revoking of a key, the step of an issued coupon, every change of a webhook by an administrator, the
+///    replay of a delivery. There is never one without the other. Only of dead letters, which lie elsewhere, the entry
+///    comes first ([`AuditLog::note_dead_letters`]): it tells what was asked for.
 /// 2. **Once.** A redelivery, a replay, a refusal and what changed nothing leave no entry.
 /// 3. **Whole.** An entry names the key that did it, never its secret, the request's id where there was one, and what it
 ///    was before and after.
@@ -20,6 +22,16 @@ use serde::{Deserialize, Serialize};
 pub trait AuditLog: Send + Sync + 'static {
     /// A page of the log, the newest first.
     async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Writes that dead letters, up to this one, are about to be replayed ([`AuditAction::DeadLettersReplayed`]) or
+    /// dismissed. Durable when it returns, so that none is touched without an entry.
+    async fn note_dead_letters(
+        &self,
+        action: AuditAction,
+        through: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<(), StoreError>;
 }
 
 /// Where a command came from. It goes with the command's record from the ledger to the store.
@@ -143,6 +155,20 @@ actions! {
     KeyCreated = "key.created",
     /// An API key was revoked.
     KeyRevoked = "key.revoked",
+    /// A webhook was made.
+    WebhookCreated = "webhook.created",
+    /// A webhook was changed, switched off or on.
+    WebhookChanged = "webhook.changed",
+    /// A webhook got another secret.
+    WebhookSecretRotated = "webhook.secret_rotated",
+    /// A webhook was deleted.
+    WebhookDeleted = "webhook.deleted",
+    /// A delivery that had come to an end is tried again.
+    DeliveryReplayed = "delivery.replayed",
+    /// Dead letters were to be brought again.
+    DeadLettersReplayed = "dead_letters.replayed",
+    /// Dead letters were to be taken off the list.
+    DeadLettersDismissed = "dead_letters.dismissed",
 }
 
 impl AuditAction {
@@ -211,6 +237,106 @@ pub enum AuditedChange {
         /// As it was left.
         after: AuditedKey,
     },
+    /// How notifications are brought, or what could not be.
+    Matter(AuditedMatter),
+}
+
+/// What an action changed that is neither a coupon nor a key, in the form in which it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditedMatter {
+    /// A webhook.
+    Webhook {
+        /// Which.
+        id: u32,
+        /// As it was; nothing of a new one.
+        before: Option<AuditedWebhook>,
+        /// As it was left; nothing of a deleted one.
+        after: Option<AuditedWebhook>,
+    },
+    /// A delivery, which waits to be tried from then on.
+    Delivery {
+        /// What it tells.
+        notification: Box<str>,
+        /// By which channel.
+        channel: Box<str>,
+        /// Whom.
+        recipient: Box<str>,
+        /// The state in which it was.
+        before: Box<str>,
+    },
+    /// Dead letters.
+    DeadLetters {
+        /// The last of them.
+        through: Box<str>,
+    },
+}
+
+impl AuditedMatter {
+    /// What was done to a webhook, of which one is missing that is new or deleted.
+    pub fn of_webhook(before: Option<&Webhook>, after: Option<&Webhook>) -> (AuditAction, Self) {
+        let action = match (before, after) {
+            (None, _) => AuditAction::WebhookCreated,
+            (Some(_), None) => AuditAction::WebhookDeleted,
+            (Some(before), Some(after)) if before.secrets.current != after.secrets.current => {
+                AuditAction::WebhookSecretRotated
+            }
+            (Some(_), Some(_)) => AuditAction::WebhookChanged,
+        };
+        let matter = Self::Webhook {
+            id: after.or(before).map_or(0, |webhook| webhook.id.get()),
+            before: before.map(AuditedWebhook::from),
+            after: after.map(AuditedWebhook::from),
+        };
+        (action, matter)
+    }
+
+    /// That a delivery which stood so is tried again.
+    pub fn of_delivery(delivery: &DeliveryId, before: DeliveryState) -> (AuditAction, Self) {
+        let matter = Self::Delivery {
+            notification: delivery.notification.to_string().into(),
+            channel: delivery.channel.clone(),
+            recipient: delivery.recipient.as_str().into(),
+            before: before.name().into(),
+        };
+        (AuditAction::DeliveryReplayed, matter)
+    }
+}
+
+/// A webhook without anything that could be used: no secret, and of its URL nothing behind the path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditedWebhook {
+    /// Where to, without the query: that is where receivers like to put a token.
+    pub url: Box<str>,
+    /// What for.
+    pub description: Box<str>,
+    /// What it is sent, as [`crate::WebhookKinds::written`].
+    pub kinds: Box<str>,
+    /// Until when the secret before the present one is live.
+    pub previous_secret_until: Option<Timestamp>,
+    /// Since when it is sent nothing, if it is not.
+    pub disabled_at: Option<Timestamp>,
+    /// Why.
+    pub disabled_reason: Option<Box<str>>,
+}
+
+impl From<&Webhook> for AuditedWebhook {
+    fn from(webhook: &Webhook) -> Self {
+        let url = webhook.url.as_str();
+        let (disabled_at, disabled_reason) = match webhook.state {
+            WebhookState::Enabled => (None, None),
+            WebhookState::Disabled { at, reason } => (Some(at), Some(reason.name().into())),
+        };
+        Self {
+            url: url.split('?').next().unwrap_or(url).into(),
+            description: webhook.description.clone(),
+            kinds: webhook.kinds.written().into(),
+            previous_secret_until: webhook.secrets.previous.as_ref().map(|(_, until)| *until),
+            disabled_at,
+            disabled_reason,
+        }
+    }
 }
 
 /// What has become of an issued coupon. Its holder is not named: the log is kept for good.
@@ -295,7 +421,7 @@ impl AuditEntry {
         match &self.change {
             AuditedChange::Coupon { after, .. } => Some(after.id),
             AuditedChange::IssuedCoupon { id, .. } => Some(id.coupon),
-            AuditedChange::Key { .. } => None,
+            AuditedChange::Key { .. } | AuditedChange::Matter(_) => None,
         }
     }
 }

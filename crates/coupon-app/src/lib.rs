@@ -62,8 +62,8 @@ mod store;
 mod webhook;
 
 pub use audit::{
-    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedUse,
-    Origin,
+    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditLog, AuditedChange, AuditedKey, AuditedMatter,
+    AuditedUse, AuditedWebhook, Origin,
 };
 pub use board::{Board, Found, Posted};
 pub use bringing::{Bringing, PendingIssue, PendingIssues};
@@ -92,8 +92,9 @@ pub use ledger::{
 pub use ledgers::{Lanes, Ledgers, Offer};
 pub use lock::{Lease, Lock};
 pub use notification::{
-    About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationId,
-    NotificationIdError, NotificationKey, NotificationKind, Patience, Recipient, RecipientError, Report,
+    About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationData,
+    NotificationId, NotificationIdError, NotificationKey, NotificationKind, Patience, Recipient,
+    RecipientError, Report, rfc3339,
 };
 pub use notification_outbox::{
     DeliveryRecord, DeliveryState, NotificationKinds, NotificationOutbox, OutboxTally, Plan, Settled, Taken,

@@ -6,10 +6,12 @@
 mod channel;
 mod id;
 mod patience;
+mod written;
 
 pub use channel::{Attempt, Channel, ChannelOutcome, DeliveryId, Recipient, RecipientError, Report};
 pub use id::{NotificationId, NotificationIdError, NotificationKey};
 pub use patience::Patience;
+pub use written::{NotificationData, rfc3339};
 
 use coupon_core::{Amount, Coupon, IssuedCoupon, Order, OrderId, Position, Timestamp};
 

@@ -1,6 +1,8 @@
 //! The port of the notifications outbox: what is to be told, to whom, and what became of it.
 
-use crate::{DeliveryId, Notification, NotificationId, NotificationKind, Recipient, Report, StoreError};
+use crate::{
+    DeliveryId, Notification, NotificationId, NotificationKind, Origin, Recipient, Report, StoreError,
+};
 use async_trait::async_trait;
 use coupon_core::{Span, Timestamp};
 
@@ -65,8 +67,14 @@ pub trait NotificationOutbox: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, StoreError>;
 
-    /// Has a delivery in a final state tried again, with all the patience of its channel; says whether there is one.
-    async fn replay(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Has a delivery in a final state tried again, with all the patience of its channel; says whether there is one, and
+    /// writes an entry of the [`crate::AuditLog`] in the same transaction if so.
+    async fn replay(
+        &self,
+        delivery: &DeliveryId,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError>;
 
     /// What is in it.
     async fn tally(&self) -> Result<OutboxTally, StoreError>;

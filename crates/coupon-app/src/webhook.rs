@@ -4,7 +4,7 @@ mod parts;
 
 pub use parts::{Secret, WebhookParts};
 
-use crate::{ChannelOutcome, NotificationKind, Recipient, StoreError};
+use crate::{ChannelOutcome, NotificationKind, Origin, Recipient, StoreError};
 use async_trait::async_trait;
 use coupon_core::{Span, Timestamp};
 use std::fmt;
@@ -360,6 +360,8 @@ impl Webhook {
 /// 3. **Ids.** Each is given once; that of a deleted webhook is not given again.
 /// 4. **One change at a time.** Of several who change the same revision, one succeeds.
 /// 5. **Bounded.** There are never more than [`crate::limits::MAX_WEBHOOKS`].
+/// 6. **Logged.** What an administrator did is in the [`crate::AuditLog`] by the same transaction; what nobody ordered (a
+///    receiver that wants nothing any more) is not.
 #[async_trait]
 pub trait WebhookStore: Send + Sync + 'static {
     /// Keeps a new webhook and gives it an id; `None` when there are as many as may be.
@@ -367,6 +369,7 @@ pub trait WebhookStore: Send + Sync + 'static {
         &self,
         draft: &WebhookDraft,
         created_at: Timestamp,
+        origin: &Origin,
     ) -> Result<Option<Webhook>, StoreError>;
 
     /// All, in order of id.
@@ -375,11 +378,21 @@ pub trait WebhookStore: Send + Sync + 'static {
     /// One; `None` when there is no such webhook.
     async fn webhook(&self, id: WebhookId) -> Result<Option<Webhook>, StoreError>;
 
-    /// Puts `next` in the place of the revision before it. Says whether that one was there.
-    async fn change_webhook(&self, next: &Webhook) -> Result<bool, StoreError>;
+    /// Puts `next` in the place of the revision before it. Says whether that one was there. `by` is who ordered it when,
+    /// if anybody did.
+    async fn change_webhook(
+        &self,
+        next: &Webhook,
+        by: Option<(&Origin, Timestamp)>,
+    ) -> Result<bool, StoreError>;
 
     /// Deletes one. Says whether it was there.
-    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError>;
+    async fn delete_webhook(
+        &self,
+        id: WebhookId,
+        deleted_at: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Reaches webhooks out of turn, for administrators.

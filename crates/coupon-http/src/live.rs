@@ -158,7 +158,7 @@ impl View {
     }
 
     /// Shows this from now on, if it is something else than before. Not twice within [`SHOWN_EVERY`].
-    fn show(&self, shown: &Shown, now: Instant) {
+    pub(crate) fn show(&self, shown: &Shown, now: Instant) {
         let mut digest = [0; 8];
         digest.copy_from_slice(&Sha256::digest(shown.content.as_bytes())[..8]);
         let id = hex(&digest);

@@ -5,6 +5,7 @@
 //! `FIRSTCOME_LOG_FORMAT` in the environment. `firstcome.example.toml` describes every one to operators, and a test
 //! holds it against this code.
 
+mod authority;
 mod database;
 #[cfg(test)]
 mod example;
@@ -25,6 +26,7 @@ mod tokens;
 mod webhooks;
 mod work;
 
+use authority::authorities;
 pub(crate) use database::{DatabaseSettings, DefaultStrategy};
 pub(crate) use http::HttpSettings;
 use jobs::{JobsSettings, NotificationSettings, ReminderSettings};

@@ -8,12 +8,14 @@
 //! admin-key       the first administrator's key   (mode 0600)
 //! jwt-secret      what users' tokens are signed with (mode 0600)
 //! key-seed        what the secrets of API keys are derived from (mode 0600)
+//! backup-*/       the journal as a backup froze it, while that one runs
 //! ```
 
 use anyhow::{Context as _, bail};
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use ledger_journal::{Disk as _, Folder, keep};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// The layout that this version reads and writes.
@@ -24,10 +26,14 @@ const JOURNAL_DIR: &str = "journal";
 /// Stands in the format file until a restore is done.
 const RESTORING: &str = "restoring";
 
+/// What directories are called that a backup makes in it.
+const BACKUP: &str = "backup-";
+
 /// What may lie in a data directory that has not got its format yet: what a first start leaves behind when it is cut
 /// short, and what a fresh file system brings.
-const BEGINNINGS: [&str; 7] = [
+const BEGINNINGS: [&str; 8] = [
     FORMAT_FILE,
+    "format.new",
     "lock",
     JOURNAL_DIR,
     "admin-key",
@@ -55,7 +61,7 @@ impl DataDir {
         let directory = Self(path.to_owned());
         if directory.format()?.is_none() {
             directory.refuse_foreign()?;
-            directory.write(FORMAT_FILE, &format!("{FORMAT}\n"), 0o600)?;
+            directory.write(FORMAT_FILE, &format!("{FORMAT}\n"))?;
         }
         Ok(directory)
     }
@@ -88,13 +94,13 @@ impl DataDir {
             Err(error) if error.kind() == ErrorKind::NotFound => create(path)?,
             Err(error) => return Err(error).with_context(|| unusable(path)),
         }
-        directory.write(FORMAT_FILE, RESTORING, 0o600)?;
+        directory.write(FORMAT_FILE, RESTORING)?;
         Ok(directory)
     }
 
     /// Everything is restored.
     pub(crate) fn finish_restore(&self) -> anyhow::Result<()> {
-        self.write(FORMAT_FILE, &format!("{FORMAT}\n"), 0o600)
+        self.write(FORMAT_FILE, &format!("{FORMAT}\n"))
     }
 
     /// Where it is.
@@ -117,10 +123,53 @@ impl DataDir {
         }
     }
 
-    /// Writes a small file in it, whole or not at all.
-    pub(crate) fn write(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
-        let path = self.0.join(name);
-        write_whole(&path, text, mode).with_context(|| unusable(&self.0))
+    /// Writes a small file in it, whole or not at all, durably, for its owner alone.
+    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        keep(&Folder::at(&self.0), name, text.as_bytes()).with_context(|| unusable(&self.0))
+    }
+
+    /// A directory in it for a backup that begins, which others leave alone until the process ends; and what backups
+    /// left that were killed is removed.
+    pub(crate) fn begin_backup(&self) -> io::Result<Backup> {
+        // Held from the look to the lock, so that nobody takes what has just been made for something left over.
+        let turn = self.backups()?;
+        let frozen = tempfile::Builder::new().prefix(BACKUP).tempdir_in(&self.0)?;
+        let running = File::open(frozen.path())?;
+        running.lock()?;
+        drop(turn);
+        Ok(Backup {
+            _running: running,
+            frozen,
+        })
+    }
+
+    /// Removes what backups left that were killed: links that keep segments of the journal from being freed.
+    pub(crate) fn clear_backups(&self) -> io::Result<()> {
+        self.backups().map(drop)
+    }
+
+    /// Clears what is left over, and holds the directory against others who look at it for that.
+    fn backups(&self) -> io::Result<File> {
+        let turn = File::open(&self.0)?;
+        turn.lock()?;
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let ours = entry.file_name().to_string_lossy().starts_with(BACKUP);
+            if !ours || !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let path = entry.path();
+            match File::open(&path).and_then(|it| it.try_lock().map_err(io::Error::from)) {
+                Ok(()) => {
+                    fs::remove_dir_all(&path)?;
+                    tracing::info!(path = %path.display(), "what a killed backup left was removed");
+                }
+                // A backup runs there, or has just ended.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(turn)
     }
 
     /// The number in the format file. A newer one is refused here, before anything is touched.
@@ -167,24 +216,28 @@ impl DataDir {
     }
 }
 
-/// Writes a small file whole or not at all.
-pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(mode)
-        .open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&beside, path)
+/// Where a backup keeps the journal as it froze it. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Backup {
+    /// Locked, which ends with the process.
+    _running: File,
+    frozen: tempfile::TempDir,
+}
+
+impl Backup {
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.frozen.path()
+    }
 }
 
 fn create(path: &Path) -> anyhow::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            let parent = path.parent().filter(|parent| *parent != Path::new(""));
+            let parent = Folder::at(parent.unwrap_or(Path::new(".")));
+            parent.sync_names().with_context(|| unusable(path))
+        }
         // Somebody else made it meanwhile; the lock decides who has it.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {

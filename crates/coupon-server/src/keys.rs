@@ -9,8 +9,6 @@ use sha2::{Digest as _, Sha256};
 const ADMIN_KEY_FILE: &str = "admin-key";
 const JWT_SECRET_FILE: &str = "jwt-secret";
 const KEY_SEED_FILE: &str = "key-seed";
-/// Only the owner may read a secret.
-const OWNER_ONLY: u32 = 0o600;
 
 /// What a server starts with.
 pub(crate) struct Keys {
@@ -124,7 +122,7 @@ fn find_or_make(
         return Ok((secret, false));
     }
     let made = make()?;
-    directory.write(name, &format!("{made}\n"), OWNER_ONLY)?;
+    directory.write(name, &format!("{made}\n"))?;
     Ok((made.into(), true))
 }
 

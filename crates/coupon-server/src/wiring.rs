@@ -9,7 +9,7 @@ mod lock_turns;
 mod reopening;
 mod shared;
 
-pub(crate) use carriers::{Carrier, Carriers};
+pub(crate) use carriers::{Carrier, Carriers, KafkaLegs};
 pub(crate) use channels::Channels;
 pub(crate) use embedded::{Embedded, codes_of, journal_options, open_ledger, store_options};
 pub(crate) use jobs::{JobThread, jobs};

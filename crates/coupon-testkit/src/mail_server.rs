@@ -23,6 +23,8 @@ pub enum MailStage {
     Data,
     /// After the letter.
     End,
+    /// After `QUIT`.
+    Farewell,
 }
 
 /// What happens there.
@@ -36,6 +38,10 @@ pub enum MailFault {
     HangUp,
     /// It answers what is no SMTP.
     Babble,
+    /// It answers with a line that has no end.
+    EndlessLine,
+    /// It answers with lines, of which none says that it is the last.
+    EndlessLines,
 }
 
 /// A letter that was taken.
@@ -75,7 +81,11 @@ struct State {
     fault: Option<(MailStage, MailFault)>,
     received: Vec<MailReceived>,
     connections: u64,
+    endless: u64,
 }
+
+/// What is said at once of an answer without an end.
+const PIECE: usize = 4_096;
 
 impl MailServer {
     /// Listens, and takes everything until told otherwise.
@@ -113,6 +123,11 @@ impl MailServer {
     /// Every letter that was kept, in order.
     pub fn received(&self) -> Vec<MailReceived> {
         lock(&self.state).received.clone()
+    }
+
+    /// How many bytes of answers without an end it got rid of.
+    pub fn endless_bytes(&self) -> u64 {
+        lock(&self.state).endless
     }
 
     /// How many clients came.
@@ -170,7 +185,7 @@ impl<'a> Conversation<'a> {
                     goes_on
                 }
             } else if command == "QUIT" {
-                self.say("221 bye")?;
+                self.answer(MailStage::Farewell, "221 bye")?;
                 return Ok(());
             } else {
                 self.say("250 OK")?;
@@ -207,10 +222,22 @@ impl<'a> Conversation<'a> {
             }
             Some(MailFault::Babble) => self.say("HTTP/1.1 200 OK").map(|()| true),
             Some(MailFault::HangUp) => Ok(false),
+            Some(MailFault::EndlessLine) => self.without_end(&[b'2'; PIECE]).map(|()| false),
+            Some(MailFault::EndlessLines) => self
+                .without_end("250-more\r\n".repeat(PIECE / 10).as_bytes())
+                .map(|()| false),
             Some(MailFault::Stall) => {
                 self.reader.read_to_end(&mut Vec::new())?;
                 Ok(false)
             }
+        }
+    }
+
+    /// Says the same until the client goes, and counts the bytes that it got rid of.
+    fn without_end(&mut self, piece: &[u8]) -> io::Result<()> {
+        loop {
+            self.client.write_all(piece)?;
+            lock(self.state).endless += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         }
     }
 

@@ -1,23 +1,20 @@
 //! The sink port over the topic.
 
 use crate::error::KafkaTrouble;
-use crate::health;
 use crate::message::{self, CONTENT_TYPE};
 use crate::options::KafkaOptions;
 use crate::post::{Parcel, Post};
+use crate::strength::Strength;
 use async_trait::async_trait;
 use coupon_app::{Delivery, DeliverySink, Health, StoreError};
 use rdkafka::message::{Header, OwnedHeaders};
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// Publishes what a ledger has decided, one record for each issue and each revision.
 pub struct KafkaFeed {
     options: KafkaOptions,
     post: Post,
-    /// When the settings were last found to be strong.
-    strong_at: Mutex<Option<Instant>>,
+    strength: Strength,
 }
 
 impl std::fmt::Debug for KafkaFeed {
@@ -33,8 +30,8 @@ impl KafkaFeed {
     pub fn new(options: KafkaOptions) -> Self {
         Self {
             post: Post::new(options.clone()),
+            strength: Strength::of(&[&options.topic, &options.dead_letters], Duration::ZERO),
             options,
-            strong_at: Mutex::new(None),
         }
     }
 
@@ -45,7 +42,7 @@ impl KafkaFeed {
     ///
     /// If that cannot be told, because the brokers cannot be reached.
     pub async fn weaknesses(&self) -> Result<Vec<String>, StoreError> {
-        let looking = health::weaknesses(&self.options).await;
+        let looking = self.strength.weaknesses(&self.options).await;
         looking.map_err(KafkaTrouble::of_a_port)
     }
 
@@ -58,23 +55,8 @@ impl KafkaFeed {
         self.post.close(deadline).await.map_err(KafkaTrouble::of_a_port)
     }
 
-    /// Publishes nothing unless the promise holds. It also keeps a topic from coming to be by being written to.
-    async fn ready(&self) -> Result<(), KafkaTrouble> {
-        let mut strong_at = self.strong_at.lock().await;
-        if strong_at.is_some_and(|at| at.elapsed() < self.options.probe_every) {
-            return Ok(());
-        }
-        *strong_at = None;
-        let weak = health::weaknesses(&self.options).await?;
-        if !weak.is_empty() {
-            return Err(KafkaTrouble::Weak(weak.join("; ")));
-        }
-        *strong_at = Some(Instant::now());
-        Ok(())
-    }
-
     async fn send(&self, deliveries: &[Delivery]) -> Result<(), KafkaTrouble> {
-        self.ready().await?;
+        self.strength.ready(&self.options).await?;
         let outgoing = deliveries
             .iter()
             .flat_map(|delivery| message::write(&self.options.source, delivery));
@@ -97,7 +79,7 @@ impl DeliverySink for KafkaFeed {
     }
 
     async fn health(&self) -> Health {
-        match health::weaknesses(&self.options).await {
+        match self.strength.weaknesses(&self.options).await {
             Ok(weak) if weak.is_empty() => Health::Ready,
             Ok(weak) => Health::NotReady(weak.join("; ")),
             Err(trouble) => Health::NotReady(trouble.to_string()),

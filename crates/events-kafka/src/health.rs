@@ -105,16 +105,18 @@ pub(crate) fn judge(topic: &str, found: &Found, declared: &[Setting]) -> Vec<Str
     weak
 }
 
-/// Looks at both topics.
-pub(crate) async fn weaknesses(options: &KafkaOptions) -> Result<Vec<String>, KafkaTrouble> {
+/// Looks at these topics.
+pub(crate) async fn weaknesses(
+    options: &KafkaOptions,
+    topics: &[String],
+) -> Result<Vec<String>, KafkaTrouble> {
     let admin: AdminClient<Voice> = crate::client::base(options)
         .create_with_context(Voice)
         .map_err(KafkaTrouble::Settings)?;
     let admin = Arc::new(admin);
     let mut weak = Vec::new();
-    let topics = [options.topic.as_str(), options.dead_letters.as_str()];
-    let replicas = replicas(Arc::clone(&admin), options, topics.map(str::to_owned)).await?;
-    for (topic, replicas) in topics.into_iter().zip(replicas) {
+    let replicas = replicas(Arc::clone(&admin), options, topics.to_vec()).await?;
+    for (topic, replicas) in topics.iter().zip(replicas) {
         let mut found = Found {
             exists: replicas.is_some(),
             acks: Some(match options.acks {
@@ -146,11 +148,11 @@ fn value(resource: &ConfigResource, name: &str) -> Option<String> {
 
 /// The smallest number of replicas of any partition of each topic; `None` where there is no such topic. All topics are
 /// asked for, because to ask for one may make it.
-async fn replicas<const N: usize>(
+async fn replicas(
     admin: Arc<AdminClient<Voice>>,
     options: &KafkaOptions,
-    topics: [String; N],
-) -> Result<[Option<usize>; N], KafkaTrouble> {
+    topics: Vec<String>,
+) -> Result<Vec<Option<usize>>, KafkaTrouble> {
     let timeout = options.request_timeout;
     let asking = tokio::task::spawn_blocking(move || {
         let metadata = admin.inner().fetch_metadata(None, timeout)?;
@@ -158,7 +160,7 @@ async fn replicas<const N: usize>(
             let found = metadata.topics().iter().find(|found| found.name() == topic)?;
             found.partitions().iter().map(|it| it.replicas().len()).min()
         };
-        Ok(topics.each_ref().map(fewest))
+        Ok(topics.iter().map(fewest).collect())
     });
     let asked = asking.await.map_err(|_panicked| KafkaTrouble::Closed)?;
     asked.map_err(KafkaTrouble::Admin)

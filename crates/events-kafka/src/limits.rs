@@ -28,6 +28,11 @@ pub const MAX_WHY_BYTES: usize = 500;
 pub const MAX_LETTERS: usize = 1_000;
 /// How long [`coupon_app::DeliverySource::next`] waits before it says that there is nothing.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Longest that one notification may take until it is on the topic, the look at the topic's settings included. Shorter
+/// than [`coupon_app::limits::LONGEST_ATTEMPT`].
+pub const NOTICE_WITHIN: Duration = Duration::from_secs(25);
+/// For how long notifications are not tried after a look at their topic that found trouble: others wait behind them.
+pub(crate) const TROUBLE_COUNTS: Duration = Duration::from_secs(3);
 /// How long the thread that fetches waits for a record before it looks whether it shall end.
 pub const POLL: Duration = Duration::from_millis(100);
 /// How long reading a range of a topic may take, or reading the oldest record of each partition.

@@ -17,6 +17,8 @@ pub struct KafkaOptions {
     pub topic: String,
     /// The topic of dead letters.
     pub dead_letters: String,
+    /// The topic of notifications.
+    pub notifications: String,
     /// What events name as their source, a URI reference. Two installations that share a topic need two.
     pub source: String,
     /// Who must have a record before it counts as published.
@@ -41,6 +43,7 @@ impl KafkaOptions {
             login: None,
             topic: "firstcome.issued".to_owned(),
             dead_letters: "firstcome.issued.dlq".to_owned(),
+            notifications: "firstcome.notifications".to_owned(),
             source: "/firstcome".to_owned(),
             acks: Acks::All,
             publish_timeout: Duration::from_secs(30),

@@ -21,7 +21,7 @@ pub(crate) struct Parcel {
     pub(crate) headers: OwnedHeaders,
 }
 
-/// A producer. One call sends at a time; within it many records are under way.
+/// A producer. One call of [`Post::send`] sends at a time; within it many records are under way.
 pub(crate) struct Post {
     options: KafkaOptions,
     client: Mutex<Option<Client>>,
@@ -44,16 +44,7 @@ impl Post {
         parcels: impl Iterator<Item = Parcel> + Send,
     ) -> Result<(), KafkaTrouble> {
         let mut held = self.client.lock().await;
-        let client = match &*held {
-            Some(client) if client.client().fatal_error().is_none() => client,
-            // One that has failed for good never sends again. Repetitions of what it sent are then told apart by
-            // whoever takes them.
-            _ => held.insert(
-                client::producer(&self.options)
-                    .create_with_context(Voice)
-                    .map_err(KafkaTrouble::Settings)?,
-            ),
-        };
+        let client = self.living(&mut held)?;
         let mut under_way = VecDeque::new();
         let mut first_trouble = None;
         for parcel in parcels {
@@ -68,6 +59,35 @@ impl Post {
             }
         }
         first_trouble.map_or(Ok(()), Err)
+    }
+
+    /// Sends one record and waits for it, while others do the same: what comes from each of them travels together. After
+    /// an error it may be on the topic all the same.
+    pub(crate) async fn send_alone(&self, topic: &str, parcel: Parcel) -> Result<(), KafkaTrouble> {
+        let client = self.living(&mut *self.client.lock().await)?.clone();
+        let mut under_way = VecDeque::new();
+        send_one(&client, topic, &parcel, &mut under_way).await?;
+        answered(&mut under_way).await
+    }
+
+    /// The client that is held, or another one.
+    fn living<'h>(&self, held: &'h mut Option<Client>) -> Result<&'h Client, KafkaTrouble> {
+        // One that has failed for good never sends again. Repetitions of what it sent are then told apart by whoever
+        // takes them.
+        if held
+            .as_ref()
+            .is_none_or(|client| client.client().fatal_error().is_some())
+        {
+            *held = None;
+        }
+        match held {
+            Some(client) => Ok(client),
+            None => Ok(held.insert(
+                client::producer(&self.options)
+                    .create_with_context(Voice)
+                    .map_err(KafkaTrouble::Settings)?,
+            )),
+        }
     }
 
     /// Gives up what is still under way after `deadline`.

@@ -5,10 +5,12 @@
 //! and forget what was not synced.
 
 mod file;
+mod keep;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use file::{FileDisk, OpenDiskError, freeze};
+pub use file::{FileDisk, Folder, OpenDiskError, freeze};
+pub use keep::keep;
 
 use std::io;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ mod writer;
 pub use books::Contradiction;
 #[cfg(feature = "sim")]
 pub use disk::sim;
-pub use disk::{Disk, DiskFile, FileDisk, OpenDiskError, freeze};
+pub use disk::{Disk, DiskFile, FileDisk, Folder, OpenDiskError, freeze, keep};
 pub use ledger::{JournalLedger, JournalOptions, begin_after, segment_name};
 pub use outbox::JournalOutbox;
 pub use reader::{FrozenError, frozen_entries};

@@ -1,5 +1,6 @@
 //! Asking the shop how a user is reached.
 
+use crate::authority::Authorities;
 use crate::limits::{LOOKUP_WITHIN, MAX_CONTACT_BYTES};
 use crate::network::Reach;
 use crate::post::{NoAnswer, Post};
@@ -18,6 +19,8 @@ pub struct ContactLookupOptions {
     pub url: String,
     /// What is sent as a bearer token, if anything.
     pub token: Option<SecretString>,
+    /// Whom to trust besides the system's authorities.
+    pub authorities: Option<Authorities>,
 }
 
 /// The look-up cannot be set up.
@@ -80,8 +83,13 @@ impl ContactLookup {
             .split_once("://")
             .is_some_and(|(_scheme, rest)| rest.contains(['/', '?']));
         let everywhere = ["0.0.0.0/0", "::/0"].map(|all| all.parse().expect("everything is a network"));
-        let post = Post::new(Reach::new(everywhere.to_vec()), true, LOOKUP_WITHIN)
-            .map_err(ContactLookupError::Client)?;
+        let post = Post::new(
+            Reach::new(everywhere.to_vec()),
+            true,
+            options.authorities.as_ref(),
+            LOOKUP_WITHIN,
+        )
+        .map_err(ContactLookupError::Client)?;
         let filled = post
             .judge(&format!("{before}{STAND_IN}{after}"))
             .map_err(|_no_url| ContactLookupError::Url)?;
@@ -177,6 +185,7 @@ mod tests {
         ContactLookup::new(ContactLookupOptions {
             url: url.to_owned(),
             token: None,
+            authorities: None,
         })
     }
 

@@ -3,6 +3,7 @@
 //! Both are a [`coupon_app::Channel`]: [`WebhookChannel`] and [`MailChannel`]. Which attempt is made when, and what is
 //! kept of it, is decided elsewhere.
 
+mod authority;
 mod contact;
 mod event;
 pub mod limits;
@@ -14,6 +15,7 @@ mod post;
 mod retry_after;
 mod webhook;
 
+pub use authority::{Authorities, AuthoritiesError};
 pub use contact::{ContactLookup, ContactLookupError, ContactLookupOptions};
 pub use mail::{
     Composed, MailChannel, MailError, MailOptions, MailSecurity, Mailbox, MailboxError, TemplateError,

@@ -13,6 +13,12 @@ pub const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 pub const MAX_CONTACT_BYTES: usize = 16 * 1_024;
 /// Longest that the conversation with a mail server may take, connecting included.
 pub const SMTP_WITHIN: Duration = Duration::from_secs(20);
+/// Longest line that a mail server may say. RFC 5321 has 512 bytes.
+pub const MAX_SMTP_LINE_BYTES: usize = 32 * 1_024;
+/// Most that a mail server may say in one conversation, its certificates included.
+pub const MAX_SMTP_BYTES: usize = 256 * 1_024;
+/// How long the farewell from a mail server that has taken the letter may take.
+pub const QUIT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest file of a template.
 pub const MAX_TEMPLATE_BYTES: u64 = 64 * 1_024;
 /// Steps that rendering one template may take; a loop that an operator has written without an end stops there.

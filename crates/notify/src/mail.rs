@@ -1,24 +1,26 @@
 //! The channel of mail: to the holder of an issued coupon, and to administrators.
 
 mod compose;
+mod conversation;
 mod money;
 mod templates;
 mod variables;
 
 pub use templates::{Composed, TemplateError, Templates};
 
-use crate::limits::{CONNECT_WITHIN, SMTP_WITHIN};
+use crate::authority::Authorities;
+use crate::limits::SMTP_WITHIN;
 use crate::outcome::{delivered, later, refused, undeliverable};
 use async_trait::async_trait;
 use compose::Letter;
+use conversation::{PostOffice, Trouble};
 use coupon_app::{
     About, Attempt, Channel, ChannelOutcome, CodeKey, Contacts, Notification, Patience, Recipient, StoreError,
 };
 use coupon_core::{Contact, EmailAddress, Language, PersonName};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::TlsParameters;
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -79,6 +81,8 @@ pub struct MailOptions {
     pub port: u16,
     /// How the connection is protected.
     pub security: MailSecurity,
+    /// Whom to trust besides the system's authorities.
+    pub authorities: Option<Authorities>,
     /// User and password, if it asks for them.
     pub credentials: Option<(String, SecretString)>,
     /// Who the mail is from.
@@ -109,7 +113,7 @@ pub struct MailChannel {
     contacts: Arc<dyn Contacts>,
     codes: CodeKey,
     templates: Templates,
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    office: PostOffice,
     from: Mailbox,
     reply_to: Option<Mailbox>,
     administrators: Vec<EmailAddress>,
@@ -139,24 +143,25 @@ impl MailChannel {
         templates: Templates,
         options: MailOptions,
     ) -> Result<Self, MailError> {
-        let tls = match options.security {
-            MailSecurity::None => Tls::None,
-            MailSecurity::StartTls => Tls::Required(tls_to(&options.host)?),
-            MailSecurity::Tls => Tls::Wrapper(tls_to(&options.host)?),
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(options.host)
-            .port(options.port)
-            .tls(tls)
-            .hello_name(ClientId::Domain(options.from.email.domain().to_owned()))
-            .timeout(Some(CONNECT_WITHIN));
-        if let Some((user, password)) = options.credentials {
-            builder = builder.credentials(Credentials::new(user, password.expose_secret().to_owned()));
+        let mut tls = TlsParameters::builder(options.host.clone());
+        if let Some(authorities) = &options.authorities {
+            tls = tls.add_root_certificate(authorities.for_mail().map_err(MailError::Tls)?);
         }
+        let credentials = options.credentials;
+        let office = PostOffice {
+            tls: tls.build().map_err(MailError::Tls)?,
+            host: options.host,
+            port: options.port,
+            security: options.security,
+            hello: ClientId::Domain(options.from.email.domain().to_owned()),
+            credentials: credentials
+                .map(|(user, password)| Credentials::new(user, password.expose_secret().to_owned())),
+        };
         Ok(Self {
             contacts,
             codes,
             templates,
-            transport: builder.build(),
+            office,
             from: options.from,
             reply_to: options.reply_to,
             administrators: options.administrators,
@@ -191,10 +196,6 @@ impl MailChannel {
             Err(error) => Err(undeliverable(&error.to_string())),
         }
     }
-}
-
-fn tls_to(host: &str) -> Result<TlsParameters, MailError> {
-    TlsParameters::new(host.to_owned()).map_err(MailError::Tls)
 }
 
 #[async_trait]
@@ -246,17 +247,23 @@ impl Channel for MailChannel {
             Ok(message) => message,
             Err(error) => return refused(None, &error.to_string()),
         };
-        // The library bounds connecting only; dropping its future ends the conversation wherever it is.
-        match tokio::time::timeout(self.answer_within, self.transport.send(message)).await {
+        // Dropping it ends the conversation wherever it is.
+        match tokio::time::timeout(self.answer_within, self.office.hand_in(&message)).await {
             Ok(Ok(response)) => delivered(
                 response.code().to_string().parse().ok(),
                 "taken by the mail server",
             ),
-            Ok(Err(error)) => judge_failure(&error),
+            Ok(Err(Trouble::Smtp(error))) => judge_failure(&error),
+            Ok(Err(Trouble::Unreachable)) => later(None, NO_CONNECTION),
+            Ok(Err(Trouble::TooMuch)) => {
+                later(None, "the mail server says more than a mail server has to say")
+            }
             Err(_elapsed) => later(None, "the mail server did not finish in time"),
         }
     }
 }
+
+const NO_CONNECTION: &str = "no connection to the mail server, or it broke";
 
 /// What a failed conversation means. The server's own words may name the address, so they are left out.
 fn judge_failure(error: &lettre::transport::smtp::Error) -> ChannelOutcome {
@@ -269,7 +276,7 @@ fn judge_failure(error: &lettre::transport::smtp::Error) -> ChannelOutcome {
         None if error.is_tls() => later(None, "no secure connection to the mail server"),
         None if error.is_timeout() => later(None, "the mail server does not answer in time"),
         None if error.is_response() => later(None, "the mail server answers what cannot be understood"),
-        None => later(None, "no connection to the mail server, or it broke"),
+        None => later(None, NO_CONNECTION),
     }
 }
 

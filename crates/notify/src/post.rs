@@ -1,6 +1,7 @@
 //! The HTTP client for addresses that others choose: it follows no redirect, keeps no connection, takes no proxy, and
 //! connects only where it is allowed to.
 
+use crate::authority::Authorities;
 use crate::limits::{ANSWER_WITHIN, CONNECT_WITHIN};
 use crate::network::Reach;
 use coupon_app::WebhookUrlError;
@@ -45,15 +46,18 @@ impl Resolve for Guard {
 }
 
 impl Post {
-    /// A client that goes no further than `reach`, and speaks plain HTTP only if allowed. An attempt ends after
-    /// `answer_within`, or [`ANSWER_WITHIN`] if that is shorter.
+    /// A client that goes no further than `reach`, and speaks plain HTTP only if allowed; it trusts these authorities
+    /// besides the system's. An attempt ends after `answer_within`, or [`ANSWER_WITHIN`] if that is shorter.
     pub(crate) fn new(
         reach: Reach,
         allow_http: bool,
+        authorities: Option<&Authorities>,
         answer_within: Duration,
     ) -> Result<Self, reqwest::Error> {
         let reach = Arc::new(reach);
+        let trusted = authorities.map_or(&[][..], Authorities::for_http);
         let client = Client::builder()
+            .tls_certs_merge(trusted.iter().cloned())
             .dns_resolver(Guard(Arc::clone(&reach)))
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_address_in_a_url_is_judged_in_every_form_it_can_be_written() {
-        let post = Post::new(Reach::default(), false, ANSWER_WITHIN).unwrap();
+        let post = Post::new(Reach::default(), false, None, ANSWER_WITHIN).unwrap();
         for (url, expected) in [
             ("https://example.com/hook", Ok(())),
             ("https://1.1.1.1/", Ok(())),
@@ -161,6 +165,7 @@ mod tests {
         let open = Post::new(
             Reach::new(vec!["127.0.0.0/8".parse().unwrap()]),
             true,
+            None,
             ANSWER_WITHIN,
         )
         .unwrap();

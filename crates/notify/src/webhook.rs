@@ -4,7 +4,8 @@ mod signature;
 
 pub use signature::secret_text;
 
-use crate::event::{Event, event_body, rfc3339};
+use crate::authority::Authorities;
+use crate::event::{Event, event_body};
 use crate::network::Reach;
 use crate::outcome::{delivered, later, refused};
 use crate::post::{NoAnswer, Post};
@@ -12,7 +13,7 @@ use crate::retry_after::retry_after;
 use async_trait::async_trait;
 use coupon_app::{
     Attempt, Channel, ChannelOutcome, CodeKey, DisabledReason, Notification, Patience, Recipient, Report,
-    StoreError, Webhook, WebhookId, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError,
+    StoreError, Webhook, WebhookId, WebhookPost, WebhookStore, WebhookUrl, WebhookUrlError, rfc3339,
 };
 use coupon_core::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -28,6 +29,8 @@ pub struct WebhookOptions {
     pub reach: Reach,
     /// Whether plain `http` is sent to as well.
     pub allow_http: bool,
+    /// Whom to trust besides the system's authorities.
+    pub authorities: Option<Authorities>,
     /// Longest that an attempt may take until the head of the answer is there, connecting included; never more than
     /// [`crate::limits::ANSWER_WITHIN`].
     pub answer_within: Duration,
@@ -70,8 +73,13 @@ impl WebhookChannel {
         Ok(Self {
             store,
             codes,
-            post: Post::new(options.reach, options.allow_http, options.answer_within)
-                .map_err(WebhookError)?,
+            post: Post::new(
+                options.reach,
+                options.allow_http,
+                options.authorities.as_ref(),
+                options.answer_within,
+            )
+            .map_err(WebhookError)?,
             patience: options.patience,
         })
     }
@@ -113,7 +121,7 @@ impl WebhookChannel {
                 return Ok(true);
             };
             let gone = webhook.disabled(now, DisabledReason::Gone);
-            if self.store.change_webhook(&gone).await? {
+            if self.store.change_webhook(&gone, None).await? {
                 return Ok(true);
             }
         }

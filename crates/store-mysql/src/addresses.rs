@@ -3,7 +3,9 @@
 use crate::store::MysqlStore;
 use crate::{contacts, webhooks};
 use async_trait::async_trait;
-use coupon_app::{ContactStore, Contacts, StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore};
+use coupon_app::{
+    ContactStore, Contacts, Origin, StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore,
+};
 use coupon_core::{Contact, Timestamp, UserId};
 
 #[async_trait]
@@ -12,9 +14,10 @@ impl WebhookStore for MysqlStore {
         &self,
         draft: &WebhookDraft,
         created_at: Timestamp,
+        origin: &Origin,
     ) -> Result<Option<Webhook>, StoreError> {
-        let draft = draft.clone();
-        self.run(|reader| async move { webhooks::add(&reader, &draft, created_at).await })
+        let (draft, origin) = (draft.clone(), origin.clone());
+        self.run(move |reader| async move { webhooks::add(&reader, &draft, created_at, &origin).await })
             .await
     }
 
@@ -28,14 +31,28 @@ impl WebhookStore for MysqlStore {
             .await
     }
 
-    async fn change_webhook(&self, next: &Webhook) -> Result<bool, StoreError> {
+    async fn change_webhook(
+        &self,
+        next: &Webhook,
+        by: Option<(&Origin, Timestamp)>,
+    ) -> Result<bool, StoreError> {
         let next = next.clone();
-        self.run(|reader| async move { webhooks::change(&reader, &next).await })
-            .await
+        let by = by.map(|(origin, at)| (origin.clone(), at));
+        self.run(move |reader| async move {
+            let by = by.as_ref().map(|(origin, at)| (origin, *at));
+            webhooks::change(&reader, &next, by).await
+        })
+        .await
     }
 
-    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
-        self.run(move |reader| async move { webhooks::delete(&reader, id).await })
+    async fn delete_webhook(
+        &self,
+        id: WebhookId,
+        deleted_at: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError> {
+        let origin = origin.clone();
+        self.run(move |reader| async move { webhooks::delete(&reader, id, deleted_at, &origin).await })
             .await
     }
 }

@@ -6,8 +6,8 @@ use crate::row;
 use crate::script::Script;
 use crate::store::Reader;
 use coupon_app::{
-    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedUse, KeyRecord, Origin,
-    RevisedRecord,
+    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedMatter, AuditedUse, KeyRecord,
+    Origin, RevisedRecord,
 };
 use coupon_core::{CouponId, HistoryEntry, IssuedCouponId, Position, Timestamp};
 use sqlx::mysql::MySqlRow;
@@ -110,6 +110,28 @@ pub(crate) fn step(
     Ok(())
 }
 
+/// Anything else, which says itself what it is about.
+pub(crate) fn matter(
+    script: &mut Script,
+    at: Timestamp,
+    origin: &Origin,
+    (action, matter): &(AuditAction, AuditedMatter),
+) -> Result<(), Failure> {
+    script
+        .statement("INSERT INTO audit_log (at, actor, request_id, action, after_json) VALUES (")
+        .number(at.as_micros())
+        .sql(", ")
+        .text(&origin.key)
+        .sql(", ")
+        .optional_text(origin.request.as_deref())
+        .sql(", ")
+        .text(action.name())
+        .sql(", ")
+        .text(&serde_json::to_string(matter)?)
+        .sql(")");
+    Ok(())
+}
+
 /// A page of the log, newest first.
 pub(crate) async fn page(reader: &Reader, filter: &AuditFilter) -> Result<Vec<AuditEntry>, Failure> {
     let answered = reader.ask_one(|| page_script(filter)).await?;
@@ -182,6 +204,8 @@ fn entry(found: &MySqlRow) -> Result<AuditEntry, Failure> {
             before: before.transpose()?.unwrap_or_default(),
             after: serde_json::from_str(&written()?)?,
         }
+    } else if text(8)?.is_none() {
+        AuditedChange::Matter(serde_json::from_str(&written()?)?)
     } else {
         let before = text(10)?.map(|json| serde_json::from_str(&json));
         AuditedChange::Key {

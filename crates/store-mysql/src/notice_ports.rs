@@ -5,7 +5,7 @@ use crate::{announce, calendar, jobs, outbox};
 use async_trait::async_trait;
 use coupon_app::{
     Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, Notification,
-    NotificationOutbox, OutboxTally, Passed, Plan, Reminders, Settled, StoreError, Taken,
+    NotificationOutbox, Origin, OutboxTally, Passed, Plan, Reminders, Settled, StoreError, Taken,
 };
 use coupon_core::{Span, Timestamp};
 
@@ -55,9 +55,14 @@ impl NotificationOutbox for MysqlStore {
             .await
     }
 
-    async fn replay(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-        let delivery = delivery.clone();
-        self.run(move |reader| async move { outbox::replay(&reader, &delivery, now).await })
+    async fn replay(
+        &self,
+        delivery: &DeliveryId,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError> {
+        let (delivery, origin) = (delivery.clone(), origin.clone());
+        self.run(move |reader| async move { outbox::replay(&reader, &delivery, now, &origin).await })
             .await
     }
 

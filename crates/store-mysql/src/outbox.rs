@@ -3,6 +3,7 @@
 //! Notifications are locked before their deliveries, in the order of their keys. Whoever hands out passes over what
 //! somebody else has locked: it is being handed out.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::limits;
 use crate::notices::{self, IDENTITY, Told};
@@ -13,7 +14,7 @@ use crate::store::Reader;
 use crate::teller;
 use crate::transaction::{Transaction, Tries};
 use coupon_app::{
-    DeliveryId, DeliveryRecord, DeliveryState, Notification, OutboxTally, Plan, Recipient, Report, Settled,
+    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan, Recipient, Report, Settled,
     Taken, Verdict,
 };
 use coupon_core::{Span, Timestamp};
@@ -347,11 +348,21 @@ fn which(script: &mut Script, notification: u64, delivery: &DeliveryId) {
 }
 
 /// Has a delivery in a final state tried again.
-pub(crate) async fn replay(reader: &Reader, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Failure> {
-    until_done!(reader, try_replay(reader, delivery, now))
+pub(crate) async fn replay(
+    reader: &Reader,
+    delivery: &DeliveryId,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<bool, Failure> {
+    until_done!(reader, try_replay(reader, delivery, now, origin))
 }
 
-async fn try_replay(reader: &Reader, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Failure> {
+async fn try_replay(
+    reader: &Reader,
+    delivery: &DeliveryId,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<bool, Failure> {
     let mut transaction = Transaction::begin(reader).await?;
     let mut script = Script::new();
     script.statement("SELECT n.number FROM notifications n WHERE ");
@@ -363,6 +374,18 @@ async fn try_replay(reader: &Reader, delivery: &DeliveryId, now: Timestamp) -> R
         return Ok(false);
     };
     let number = row::unsigned(found, 0)?;
+    let mut script = Script::new();
+    script.statement("SELECT state FROM notification_deliveries");
+    which(&mut script, number, delivery);
+    script.sql(" FOR UPDATE");
+    let standing = transaction.ask_one(script).await?;
+    let Some(found) = standing.rows.first() else {
+        transaction.roll_back().await?;
+        return Ok(false);
+    };
+    let before = row::text(found, 0)?;
+    let before = DeliveryState::parse(&before)
+        .ok_or_else(|| Failure::Damaged(format!("a delivery whose state is {before:?}")))?;
     let mut script = Script::new();
     script
         .statement("UPDATE notification_deliveries SET state = 'waiting', attempts = 0, due_at = ")
@@ -377,6 +400,8 @@ async fn try_replay(reader: &Reader, delivery: &DeliveryId, now: Timestamp) -> R
     script
         .statement("UPDATE notifications SET done_at = NULL WHERE number = ")
         .number(number);
+    let matter = AuditedMatter::of_delivery(delivery, before);
+    audit::matter(&mut script, now, origin, &matter)?;
     transaction.ask(script).await?;
     transaction.commit().await?;
     Ok(true)

@@ -7,7 +7,7 @@ use crate::telling::Telling;
 use crate::{audit, deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
-    AuditEntry, AuditFilter, AuditLog, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
+    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
     FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
     NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId,
     StoreError, StoreTally, WalletFilter,
@@ -296,6 +296,26 @@ impl AuditLog for MysqlStore {
         let filter = filter.clone();
         self.run(|reader| async move { audit::page(&reader, &filter).await })
             .await
+    }
+
+    async fn note_dead_letters(
+        &self,
+        action: AuditAction,
+        through: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let through = through.into();
+        let matter = (action, AuditedMatter::DeadLetters { through });
+        let origin = origin.clone();
+        self.run(move |reader| async move {
+            let mut script = Script::new();
+            audit::matter(&mut script, at, &origin, &matter)?;
+            // Once: a second attempt might write it twice.
+            let mut connection = reader.connection().await?;
+            reader.ask_on(&mut connection, script).await.map(drop)
+        })
+        .await
     }
 }
 

@@ -1,12 +1,13 @@
 //! Webhooks.
 
-use crate::connection::Answered;
+use crate::audit;
 use crate::error::Failure;
 use crate::row::{bytes, optional_text, optional_timestamp, small, text, timestamp};
 use crate::script::Script;
 use crate::store::Reader;
+use crate::transaction::Transaction;
 use coupon_app::limits::MAX_WEBHOOKS;
-use coupon_app::{Secret, Webhook, WebhookDraft, WebhookId, WebhookParts};
+use coupon_app::{AuditedMatter, Origin, Secret, Webhook, WebhookDraft, WebhookId, WebhookParts};
 use coupon_core::Timestamp;
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -14,19 +15,16 @@ use sqlx::mysql::MySqlRow;
 const SELECT: &str = "SELECT id, revision, url, description, kinds, secret, previous_secret, previous_until, \
                       disabled_at, disabled_reason, created_at FROM webhooks";
 
-/// One statement that is made once: a second attempt could not tell our own work from a stranger's.
-async fn once(reader: &Reader, script: Script) -> Result<Answered, Failure> {
-    let mut connection = reader.connection().await?;
-    let answered = reader.ask_on(&mut connection, script).await?;
-    Ok(answered.into_iter().next_back().unwrap_or_default())
-}
+// What changes webhooks is tried once: a second attempt could not tell our own work from a stranger's.
 
 pub(crate) async fn add(
     reader: &Reader,
     draft: &WebhookDraft,
     created_at: Timestamp,
+    origin: &Origin,
 ) -> Result<Option<Webhook>, Failure> {
     let most = u64::try_from(MAX_WEBHOOKS).unwrap_or(u64::MAX);
+    let mut transaction = Transaction::begin(reader).await?;
     let mut script = Script::new();
     script
         .statement("INSERT INTO webhooks (revision, url, description, kinds, secret, created_at) SELECT 1, ")
@@ -42,16 +40,44 @@ pub(crate) async fn add(
         // The counted rows are locked until this is written, so that the count still holds.
         .sql(" FROM (SELECT COUNT(*) AS counted FROM webhooks FOR UPDATE) AS present WHERE counted < ")
         .number(most);
-    let answered = once(reader, script).await?;
+    let answered = transaction.ask_one(script).await?;
     if answered.affected == 0 {
+        transaction.roll_back().await?;
         return Ok(None);
     }
-    reader.note_webhook();
     let id = u32::try_from(answered.last_id)
         .ok()
         .and_then(|id| WebhookId::new(id).ok())
         .ok_or_else(|| Failure::Damaged("the last id of a webhook".to_owned()))?;
-    Ok(Some(Webhook::new(id, draft.clone(), created_at)))
+    let webhook = Webhook::new(id, draft.clone(), created_at);
+    log(&mut transaction, (origin, created_at), None, Some(&webhook)).await?;
+    transaction.commit().await?;
+    reader.note_webhook();
+    Ok(Some(webhook))
+}
+
+async fn log(
+    transaction: &mut Transaction,
+    (origin, at): (&Origin, Timestamp),
+    before: Option<&Webhook>,
+    after: Option<&Webhook>,
+) -> Result<(), Failure> {
+    let mut script = Script::new();
+    let matter = AuditedMatter::of_webhook(before, after);
+    audit::matter(&mut script, at, origin, &matter)?;
+    transaction.ask(script).await.map(drop)
+}
+
+/// The present revision, locked until the end of the transaction.
+async fn locked(transaction: &mut Transaction, id: WebhookId) -> Result<Option<Webhook>, Failure> {
+    let mut script = Script::new();
+    script
+        .statement(SELECT)
+        .sql(" WHERE id = ")
+        .number(id.get())
+        .sql(" FOR UPDATE");
+    let answered = transaction.ask_one(script).await?;
+    answered.rows.first().map(webhook).transpose()
 }
 
 pub(crate) async fn all(reader: &Reader) -> Result<Vec<Webhook>, Failure> {
@@ -88,7 +114,18 @@ pub(crate) async fn one(reader: &Reader, id: WebhookId) -> Result<Option<Webhook
         .transpose()
 }
 
-pub(crate) async fn change(reader: &Reader, next: &Webhook) -> Result<bool, Failure> {
+pub(crate) async fn change(
+    reader: &Reader,
+    next: &Webhook,
+    by: Option<(&Origin, Timestamp)>,
+) -> Result<bool, Failure> {
+    let mut transaction = Transaction::begin(reader).await?;
+    let before = locked(&mut transaction, next.id).await?;
+    let before = before.filter(|before| before.revision.checked_add(1) == Some(next.revision));
+    let Some(before) = before else {
+        transaction.roll_back().await?;
+        return Ok(false);
+    };
     let parts = WebhookParts::from(next);
     let mut script = Script::new();
     script
@@ -117,21 +154,34 @@ pub(crate) async fn change(reader: &Reader, next: &Webhook) -> Result<bool, Fail
         Some(reason) => script.text(reason),
         None => script.sql("NULL"),
     };
-    script
-        .sql(" WHERE id = ")
-        .number(parts.id)
-        .sql(" AND revision = ")
-        .number(parts.revision.saturating_sub(1));
-    // The revision changes in every row that is found, so that "affected" and "found" are the same.
-    Ok(once(reader, script).await?.affected == 1)
+    script.sql(" WHERE id = ").number(parts.id);
+    transaction.ask(script).await?;
+    if let Some(by) = by {
+        log(&mut transaction, by, Some(&before), Some(next)).await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
 }
 
-pub(crate) async fn delete(reader: &Reader, id: WebhookId) -> Result<bool, Failure> {
+pub(crate) async fn delete(
+    reader: &Reader,
+    id: WebhookId,
+    at: Timestamp,
+    origin: &Origin,
+) -> Result<bool, Failure> {
+    let mut transaction = Transaction::begin(reader).await?;
+    let Some(before) = locked(&mut transaction, id).await? else {
+        transaction.roll_back().await?;
+        return Ok(false);
+    };
     let mut script = Script::new();
     script
         .statement("DELETE FROM webhooks WHERE id = ")
         .number(id.get());
-    Ok(once(reader, script).await?.affected == 1)
+    transaction.ask(script).await?;
+    log(&mut transaction, (origin, at), Some(&before), None).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 fn webhook(row: &MySqlRow) -> Result<Webhook, Failure> {

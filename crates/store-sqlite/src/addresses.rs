@@ -3,7 +3,9 @@
 use crate::store::SqliteStore;
 use crate::{contacts, webhooks};
 use async_trait::async_trait;
-use coupon_app::{ContactStore, Contacts, StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore};
+use coupon_app::{
+    ContactStore, Contacts, Origin, StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore,
+};
 use coupon_core::{Contact, Timestamp, UserId};
 
 #[async_trait]
@@ -12,10 +14,11 @@ impl WebhookStore for SqliteStore {
         &self,
         draft: &WebhookDraft,
         created_at: Timestamp,
+        origin: &Origin,
     ) -> Result<Option<Webhook>, StoreError> {
-        let draft = draft.clone();
+        let (draft, origin) = (draft.clone(), origin.clone());
         let added = self
-            .write(move |connection| webhooks::add(connection, &draft, created_at))
+            .write(move |connection| webhooks::add(connection, &draft, created_at, &origin))
             .await?;
         self.count_webhooks().await?;
         Ok(added)
@@ -32,15 +35,29 @@ impl WebhookStore for SqliteStore {
             .await?)
     }
 
-    async fn change_webhook(&self, next: &Webhook) -> Result<bool, StoreError> {
+    async fn change_webhook(
+        &self,
+        next: &Webhook,
+        by: Option<(&Origin, Timestamp)>,
+    ) -> Result<bool, StoreError> {
         let next = next.clone();
-        self.write(move |connection| webhooks::change(connection, &next))
-            .await
+        let by = by.map(|(origin, at)| (origin.clone(), at));
+        self.write(move |connection| {
+            let by = by.as_ref().map(|(origin, at)| (origin, *at));
+            webhooks::change(connection, &next, by)
+        })
+        .await
     }
 
-    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
+    async fn delete_webhook(
+        &self,
+        id: WebhookId,
+        deleted_at: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError> {
+        let origin = origin.clone();
         let deleted = self
-            .write(move |connection| webhooks::delete(connection, id))
+            .write(move |connection| webhooks::delete(connection, id, deleted_at, &origin))
             .await?;
         self.count_webhooks().await?;
         Ok(deleted)

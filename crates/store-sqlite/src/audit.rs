@@ -3,8 +3,8 @@
 use crate::error::Failure;
 use crate::row::{count, sum, timestamp};
 use coupon_app::{
-    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedUse, KeyRecord, Origin,
-    RevisedRecord,
+    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedMatter, AuditedUse, KeyRecord,
+    Origin, RevisedRecord,
 };
 use coupon_core::{Coupon, CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Position, Timestamp};
 use rusqlite::types::Value;
@@ -83,6 +83,27 @@ pub(crate) fn step(
             id.position.get(),
             serde_json::to_string(before)?,
             serde_json::to_string(&AuditedUse::from(after))?,
+        ))?;
+    Ok(())
+}
+
+/// Anything else, which says itself what it is about.
+pub(crate) fn matter(
+    connection: &Connection,
+    at: Timestamp,
+    origin: &Origin,
+    (action, matter): &(AuditAction, AuditedMatter),
+) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit_log (at, actor, request_id, action, after_json) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            at.as_micros(),
+            &*origin.key,
+            origin.request.as_deref(),
+            action.name(),
+            serde_json::to_string(matter)?,
         ))?;
     Ok(())
 }
@@ -176,6 +197,8 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, Failure> {
                 .unwrap_or_default(),
             after: serde_json::from_str(written()?)?,
         }
+    } else if text(8)?.is_none() {
+        AuditedChange::Matter(serde_json::from_str(written()?)?)
     } else {
         AuditedChange::Key {
             id: row.get(8)?,

@@ -20,7 +20,7 @@ const SCRIPTS: &[&str] = &[
 pub(crate) const WITH_HISTORY: i64 = 2;
 
 /// The first format in which blocks say what is due.
-pub(crate) const WITH_NOTIFICATIONS: i64 = 3;
+pub(crate) const WITH_NOTIFICATIONS: i64 = 5;
 
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {

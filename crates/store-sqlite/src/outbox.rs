@@ -1,10 +1,11 @@
 //! The outbox of notifications: planning, handing out, settling, forgetting.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::notices::{IDENTITY, Teller, id, key};
 use crate::row::{optional_timestamp, sum, timestamp};
 use coupon_app::{
-    DeliveryId, DeliveryRecord, DeliveryState, Notification, OutboxTally, Plan, Recipient, Report, Settled,
+    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan, Recipient, Report, Settled,
     Taken, Verdict,
 };
 use coupon_core::{Span, Timestamp};
@@ -175,11 +176,17 @@ pub(crate) fn replay(
     connection: &mut Connection,
     delivery: &DeliveryId,
     now: Timestamp,
+    origin: &Origin,
 ) -> Result<bool, Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let Some((number, notification)) = find(&transaction, delivery)? else {
         return Ok(false);
     };
+    let before: String = transaction
+        .prepare_cached("SELECT state FROM notification_deliveries WHERE number = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    let before = DeliveryState::parse(&before)
+        .ok_or_else(|| Failure::Damaged(format!("a delivery whose state is {before:?}")))?;
     let changed = transaction.execute(
         "UPDATE notification_deliveries SET state = 'waiting', attempts = 0, due_at = ?2
          WHERE number = ?1 AND state <> 'waiting'",
@@ -190,6 +197,8 @@ pub(crate) fn replay(
         [notification],
     )?;
     if changed == 1 {
+        let matter = AuditedMatter::of_delivery(delivery, before);
+        audit::matter(&transaction, now, origin, &matter)?;
         transaction.commit()?;
     }
     Ok(changed == 1)

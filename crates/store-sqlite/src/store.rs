@@ -11,7 +11,7 @@ use crate::tail::Tail;
 use crate::{audit, history, keys, load, query, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, AuditEntry, AuditFilter, AuditLog, CouponStore, Entry, KeyId, KeyRecord, KeyStore, LedgerError,
+    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, KeyId, KeyRecord, KeyStore, LedgerError,
     NotificationKinds, Origin, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest,
     RedemptionStore, Restore, Seq, StoreError, StoreTally, WalletFilter,
 };
@@ -467,5 +467,19 @@ impl AuditLog for SqliteStore {
             .readers
             .read(move |connection| audit::page(connection, &filter));
         Ok(page.await?)
+    }
+
+    async fn note_dead_letters(
+        &self,
+        action: AuditAction,
+        through: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let through = through.into();
+        let matter = (action, AuditedMatter::DeadLetters { through });
+        let origin = origin.clone();
+        self.write(move |connection| audit::matter(connection, at, &origin, &matter))
+            .await
     }
 }

@@ -1,11 +1,12 @@
 //! Webhooks.
 
+use crate::audit;
 use crate::error::Failure;
 use crate::row::{optional_timestamp, timestamp};
 use coupon_app::limits::MAX_WEBHOOKS;
-use coupon_app::{Secret, Webhook, WebhookDraft, WebhookId, WebhookParts};
+use coupon_app::{AuditedMatter, Origin, Secret, Webhook, WebhookDraft, WebhookId, WebhookParts};
 use coupon_core::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 const COLUMNS: &str =
     "id, revision, url, description, kinds, secret, previous_secret, previous_until, disabled_at,
@@ -13,12 +14,14 @@ const COLUMNS: &str =
 
 /// Keeps a new webhook; `None` when there are as many as may be.
 pub(crate) fn add(
-    connection: &Connection,
+    connection: &mut Connection,
     draft: &WebhookDraft,
     created_at: Timestamp,
+    origin: &Origin,
 ) -> Result<Option<Webhook>, Failure> {
-    // There is one writer, and one statement is one transaction: the count still holds when the row is written.
-    let id: Option<u32> = connection
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // There is one writer: the count still holds when the row is written.
+    let id: Option<u32> = transaction
         .prepare_cached(
             "INSERT INTO webhooks (revision, url, description, kinds, secret, created_at)
              SELECT 1, ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM webhooks) < ?6 RETURNING id",
@@ -37,7 +40,11 @@ pub(crate) fn add(
         .optional()?;
     let Some(id) = id else { return Ok(None) };
     let id = WebhookId::new(id).map_err(|_no_id| Failure::Damaged(format!("{id} is no id of a webhook")))?;
-    Ok(Some(Webhook::new(id, draft.clone(), created_at)))
+    let webhook = Webhook::new(id, draft.clone(), created_at);
+    let matter = AuditedMatter::of_webhook(None, Some(&webhook));
+    audit::matter(&transaction, created_at, origin, &matter)?;
+    transaction.commit()?;
+    Ok(Some(webhook))
 }
 
 /// Whether there is one.
@@ -68,9 +75,17 @@ pub(crate) fn one(connection: &Connection, id: WebhookId) -> Result<Option<Webho
 }
 
 /// Puts a revision in the place of the one before it, if that is there.
-pub(crate) fn change(connection: &Connection, next: &Webhook) -> Result<bool, Failure> {
+pub(crate) fn change(
+    connection: &mut Connection,
+    next: &Webhook,
+    by: Option<(&Origin, Timestamp)>,
+) -> Result<bool, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Some(before) = one(&transaction, next.id)? else {
+        return Ok(false);
+    };
     let parts = WebhookParts::from(next);
-    let changed = connection
+    let changed = transaction
         .prepare_cached(
             "UPDATE webhooks SET revision = ?2, url = ?3, description = ?4, kinds = ?5, secret = ?6,
                  previous_secret = ?7, previous_until = ?8, disabled_at = ?9, disabled_reason = ?10
@@ -88,15 +103,35 @@ pub(crate) fn change(connection: &Connection, next: &Webhook) -> Result<bool, Fa
             parts.disabled_at.map(Timestamp::as_micros),
             parts.disabled_reason,
         ))?;
-    Ok(changed == 1)
+    if changed != 1 {
+        return Ok(false);
+    }
+    if let Some((origin, at)) = by {
+        let matter = AuditedMatter::of_webhook(Some(&before), Some(next));
+        audit::matter(&transaction, at, origin, &matter)?;
+    }
+    transaction.commit()?;
+    Ok(true)
 }
 
 /// Deletes a webhook; says whether it was there.
-pub(crate) fn delete(connection: &Connection, id: WebhookId) -> Result<bool, Failure> {
-    let deleted = connection
+pub(crate) fn delete(
+    connection: &mut Connection,
+    id: WebhookId,
+    at: Timestamp,
+    origin: &Origin,
+) -> Result<bool, Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Some(before) = one(&transaction, id)? else {
+        return Ok(false);
+    };
+    transaction
         .prepare_cached("DELETE FROM webhooks WHERE id = ?1")?
         .execute([id.get()])?;
-    Ok(deleted == 1)
+    let matter = AuditedMatter::of_webhook(Some(&before), None);
+    audit::matter(&transaction, at, origin, &matter)?;
+    transaction.commit()?;
+    Ok(true)
 }
 
 fn webhook(row: &Row<'_>) -> Result<Webhook, Failure> {

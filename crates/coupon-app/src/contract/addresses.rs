@@ -3,17 +3,19 @@
 pub mod contacts;
 pub mod webhooks;
 
-use crate::{ContactStore, WebhookStore};
+use crate::{AuditLog, ContactStore, WebhookStore};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// One store by its two ports.
+/// One store by its ports.
 #[derive(Clone)]
 pub struct AddressBook {
     /// Keeps webhooks.
     pub webhooks: Arc<dyn WebhookStore>,
     /// Keeps contacts.
     pub contacts: Arc<dyn ContactStore>,
+    /// Tells what administrators did.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 /// Opens stores for the suite.
@@ -37,6 +39,8 @@ macro_rules! address_contract {
                 of_several_who_change_the_same_revision_one_succeeds
                 there_are_never_more_webhooks_than_may_be
                 a_deleted_webhook_is_gone_and_cannot_be_changed
+                what_administrators_do_to_webhooks_is_logged_and_no_secret_with_it
+                what_is_to_become_of_dead_letters_is_logged
             }
             contacts {
                 the_last_contact_that_was_given_counts

@@ -177,6 +177,7 @@ impl ReferenceAddressHarness {
         AddressBook {
             webhooks: Arc::new(self.0.clone()),
             contacts: Arc::new(self.0.clone()),
+            audit: Arc::new(self.0.clone()),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The reference of the audit log.
 
-use crate::{AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedUse, Origin};
+use crate::{
+    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedKey, AuditedMatter, AuditedUse, Origin,
+};
 use crate::{KeyRecord, RevisedRecord};
 use coupon_core::{Coupon, HistoryEntry, IssuedCoupon, Timestamp};
 use std::cmp::Reverse;
@@ -64,6 +66,16 @@ impl Log {
             after: after.into(),
         };
         self.write(entry.at, origin, AuditAction::from(&entry.step), change);
+    }
+
+    /// Anything else.
+    pub(super) fn matter(
+        &mut self,
+        at: Timestamp,
+        origin: &Origin,
+        (action, matter): (AuditAction, AuditedMatter),
+    ) {
+        self.write(at, origin, action, AuditedChange::Matter(matter));
     }
 
     fn write(&mut self, at: Timestamp, origin: &Origin, action: AuditAction, change: AuditedChange) {

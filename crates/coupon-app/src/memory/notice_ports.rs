@@ -2,8 +2,8 @@
 
 use super::store::{Books, MemoryStore};
 use crate::{
-    About, Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, News,
-    Notification, NotificationId, NotificationKind, NotificationOutbox, OutboxTally, Passed, Plan, Reminders,
+    About, AuditedMatter, Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, News,
+    Notification, NotificationId, NotificationKind, NotificationOutbox, Origin, OutboxTally, Passed, Plan, Reminders,
     Settled, StoreError, Taken,
 };
 use async_trait::async_trait;
@@ -115,8 +115,19 @@ impl NotificationOutbox for MemoryStore {
         Ok(self.books().notices.deliveries(state, after, limit))
     }
 
-    async fn replay(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.books().notices.replay(delivery, now))
+    async fn replay(
+        &self,
+        delivery: &DeliveryId,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError> {
+        let mut books = self.books();
+        let Some(before) = books.notices.replay(delivery, now) else {
+            return Ok(false);
+        };
+        let matter = AuditedMatter::of_delivery(delivery, before);
+        books.log.matter(now, origin, matter);
+        Ok(true)
     }
 
     async fn tally(&self) -> Result<OutboxTally, StoreError> {

@@ -161,19 +161,19 @@ impl Notices {
         }
     }
 
-    pub(super) fn replay(&mut self, delivery: &DeliveryId, now: Timestamp) -> bool {
-        let Some((row, index)) = self.find(delivery) else {
-            return false;
-        };
+    /// The state in which it was, if it was a final one.
+    pub(super) fn replay(&mut self, delivery: &DeliveryId, now: Timestamp) -> Option<DeliveryState> {
+        let (row, index) = self.find(delivery)?;
         let kept = &mut row.deliveries[index];
-        if kept.state == DeliveryState::Waiting {
-            return false;
+        let before = kept.state;
+        if before == DeliveryState::Waiting {
+            return None;
         }
         kept.state = DeliveryState::Waiting;
         kept.attempts = 0;
         kept.due_at = now;
         row.done_at = None;
-        true
+        Some(before)
     }
 
     fn find(&mut self, delivery: &DeliveryId) -> Option<(&mut Row, usize)> {

@@ -5,7 +5,7 @@ use super::facts::lives;
 use super::notices::Notices;
 use super::uses::Uses;
 use crate::{
-    Applied, AuditEntry, AuditFilter, AuditLog, CouponStore, Entry, IssuedRecord, KeyId, KeyRecord, KeyStore,
+    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, IssuedRecord, KeyId, KeyRecord, KeyStore,
     LedgerError, NotificationId, NotificationKinds, Origin, Record, RecordStore, Redeemable,
     RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq, StoreError,
     StoreTally, WalletFilter,
@@ -49,7 +49,7 @@ pub(super) struct Books {
     pub(super) notices: Notices,
     code_key: Option<[u8; 16]>,
     keys: Vec<KeyRecord>,
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl MemoryStore {
@@ -321,6 +321,19 @@ impl KeyStore for MemoryStore {
 impl AuditLog for MemoryStore {
     async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         Ok(self.books().log.page(filter))
+    }
+
+    async fn note_dead_letters(
+        &self,
+        action: AuditAction,
+        through: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let through = through.into();
+        let matter = AuditedMatter::DeadLetters { through };
+        self.books().log.matter(at, origin, (action, matter));
+        Ok(())
     }
 }
 

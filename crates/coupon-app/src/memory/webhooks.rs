@@ -1,7 +1,11 @@
 //! Webhooks and contacts in memory.
 
+use super::audit::Log;
 use crate::limits::MAX_WEBHOOKS;
-use crate::{ContactStore, Contacts, StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore};
+use crate::{
+    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, ContactStore, Contacts, Origin, StoreError,
+    Webhook, WebhookDraft, WebhookId, WebhookStore,
+};
 use async_trait::async_trait;
 use coupon_core::{Contact, Timestamp, UserId};
 use std::collections::BTreeMap;
@@ -16,6 +20,7 @@ struct Kept {
     last_id: u32,
     webhooks: BTreeMap<WebhookId, Webhook>,
     contacts: BTreeMap<Box<str>, Contact>,
+    log: Log,
 }
 
 impl MemoryAddresses {
@@ -35,6 +40,7 @@ impl WebhookStore for MemoryAddresses {
         &self,
         draft: &WebhookDraft,
         created_at: Timestamp,
+        origin: &Origin,
     ) -> Result<Option<Webhook>, StoreError> {
         let mut kept = self.kept();
         if kept.webhooks.len() >= MAX_WEBHOOKS {
@@ -44,6 +50,8 @@ impl WebhookStore for MemoryAddresses {
         let id = WebhookId::new(kept.last_id).map_err(StoreError::lasting)?;
         let webhook = Webhook::new(id, draft.clone(), created_at);
         kept.webhooks.insert(id, webhook.clone());
+        let matter = AuditedMatter::of_webhook(None, Some(&webhook));
+        kept.log.matter(created_at, origin, matter);
         Ok(Some(webhook))
     }
 
@@ -55,9 +63,18 @@ impl WebhookStore for MemoryAddresses {
         Ok(self.kept().webhooks.get(&id).cloned())
     }
 
-    async fn change_webhook(&self, next: &Webhook) -> Result<bool, StoreError> {
-        match self.kept().webhooks.get_mut(&next.id) {
+    async fn change_webhook(
+        &self,
+        next: &Webhook,
+        by: Option<(&Origin, Timestamp)>,
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        let Kept { webhooks, log, .. } = &mut *kept;
+        match webhooks.get_mut(&next.id) {
             Some(kept) if kept.revision.checked_add(1) == Some(next.revision) => {
+                if let Some((origin, at)) = by {
+                    log.matter(at, origin, AuditedMatter::of_webhook(Some(kept), Some(next)));
+                }
                 *kept = next.clone();
                 Ok(true)
             }
@@ -65,8 +82,39 @@ impl WebhookStore for MemoryAddresses {
         }
     }
 
-    async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
-        Ok(self.kept().webhooks.remove(&id).is_some())
+    async fn delete_webhook(
+        &self,
+        id: WebhookId,
+        deleted_at: Timestamp,
+        origin: &Origin,
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        let Some(deleted) = kept.webhooks.remove(&id) else {
+            return Ok(false);
+        };
+        let matter = AuditedMatter::of_webhook(Some(&deleted), None);
+        kept.log.matter(deleted_at, origin, matter);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl AuditLog for MemoryAddresses {
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.kept().log.page(filter))
+    }
+
+    async fn note_dead_letters(
+        &self,
+        action: AuditAction,
+        through: &str,
+        at: Timestamp,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let through = through.into();
+        let matter = AuditedMatter::DeadLetters { through };
+        self.kept().log.matter(at, origin, (action, matter));
+        Ok(())
     }
 }
 

@@ -186,7 +186,7 @@ impl TokenVerifier {
         let invalid = || Problem::InvalidCredentials;
         let header = decode_header(token).map_err(|_malformed| invalid())?;
         // RFC 7515, 4.1.11: extensions that must be understood are not.
-        if header.crit.is_some() {
+        if header.crit.is_some() || !is_for_access(header.typ.as_deref()) {
             return Err(invalid());
         }
         let key = self.key(header.kid.as_deref()).ok_or_else(invalid)?;
@@ -218,6 +218,22 @@ impl TokenVerifier {
         };
         named.map(|(_, key)| key).or_else(only)
     }
+}
+
+/// Whether a token that says so of itself is one to call a service with: one of no type, a plain JWT, or an access token
+/// (RFC 9068). An issuer gives tokens for other purposes types of their own, and signs them with the same key
+/// (RFC 8725, 3.11): a logout token or a security event names a user in `sub` too.
+fn is_for_access(typ: Option<&str>) -> bool {
+    let Some(typ) = typ else { return true };
+    // RFC 7515, 4.1.9: a media type, of which the first part may be left out.
+    const APPLICATION: &str = "application/";
+    let bare = match typ.get(..APPLICATION.len()) {
+        Some(first) if first.eq_ignore_ascii_case(APPLICATION) => &typ[APPLICATION.len()..],
+        Some(_) | None => typ,
+    };
+    ["jwt", "at+jwt"]
+        .iter()
+        .any(|known| bare.eq_ignore_ascii_case(known))
 }
 
 /// Seconds since 1970 as an instant; beyond the year 9999 is the end of it.

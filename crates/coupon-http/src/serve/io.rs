@@ -7,16 +7,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// See above.
-pub(super) struct WatchedStream {
-    stream: TokioIo<TcpStream>,
+pub(super) struct WatchedStream<S> {
+    stream: TokioIo<S>,
     watch: Arc<Watch>,
 }
 
-impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+impl<S> WatchedStream<S> {
+    pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
         Self {
             stream: TokioIo::new(stream),
             watch,
@@ -24,7 +24,7 @@ impl WatchedStream {
     }
 }
 
-impl Read for WatchedStream {
+impl<S: AsyncRead + Unpin> Read for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -36,7 +36,7 @@ impl Read for WatchedStream {
     }
 }
 
-impl Write for WatchedStream {
+impl<S: AsyncWrite + Unpin> Write for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.watch.sent();

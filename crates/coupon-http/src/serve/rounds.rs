@@ -21,7 +21,7 @@ pub(super) struct Rounds {
 }
 
 /// The limits in rounds.
-struct Patience {
+pub(super) struct Patience {
     head: u32,
     body: u32,
     work: u32,
@@ -30,7 +30,7 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         let rounds = |time: Duration| {
             let count = time.as_millis().div_ceil(ROUND.as_millis()).max(1);
             // One more, because a phase begins somewhere within its first round.
@@ -42,6 +42,19 @@ impl Patience {
             work: rounds(limits.request_time),
             quiet: rounds(limits.idle_time),
             attending: rounds(limits.idle_time.max(LISTENER_PATIENCE)),
+        }
+    }
+
+    /// Ends what takes too long. `quiet` is the patience with those who do nothing.
+    pub(super) fn look_at(&self, watch: &Watch, now: u32, quiet: u32) {
+        let waited = watch.rounds_in_phase(now);
+        match watch.phase() {
+            Phase::Quiet if waited > quiet => watch.close(),
+            Phase::Head if waited > self.head => watch.close(),
+            Phase::Body if waited > self.body => watch.declare_overdue(),
+            Phase::Work if waited > self.work => watch.declare_overdue(),
+            Phase::Attending if waited > self.attending => watch.close(),
+            Phase::Quiet | Phase::Head | Phase::Body | Phase::Work | Phase::Attending => {}
         }
     }
 }
@@ -91,15 +104,7 @@ impl Rounds {
             let now = self.round.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
             let quiet = self.quiet_patience();
             for (_, watch) in self.connections().iter() {
-                let waited = watch.rounds_in_phase(now);
-                match watch.phase() {
-                    Phase::Quiet if waited > quiet => watch.close(),
-                    Phase::Head if waited > self.patience.head => watch.close(),
-                    Phase::Body if waited > self.patience.body => watch.declare_overdue(),
-                    Phase::Work if waited > self.patience.work => watch.declare_overdue(),
-                    Phase::Attending if waited > self.patience.attending => watch.close(),
-                    Phase::Quiet | Phase::Head | Phase::Body | Phase::Work | Phase::Attending => {}
-                }
+                self.patience.look_at(watch, now, quiet);
             }
         }
     }

@@ -158,3 +158,36 @@ fn readiness_tells_what_wiring_remarks() {
     remarks.set("kafka", None);
     assert_eq!(house.get("/readyz", "").status, 200);
 }
+
+#[test]
+fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
+    let house = House::open();
+    let log = || house.get("/v1/admin/audit-log", &house.admin).json()["data"].clone();
+    // Where nothing lies nothing is done.
+    house.ask("POST", &format!("{PATH}/memory-1/dismiss"), &house.admin, Value::Null);
+    assert_eq!(log(), json!([]));
+    for number in 1..=2 {
+        keep(&house, "it is no event", &[number], true);
+    }
+    for (id, verb) in [("memory-1", "replay"), ("memory-2", "dismiss")] {
+        let answer = house.ask("POST", &format!("{PATH}/{id}/{verb}"), &house.admin, Value::Null);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let log = log();
+    let told: Vec<_> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["action"].as_str().unwrap(), entry["deadLetterId"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("dead_letters.dismissed", "memory-2"),
+            ("dead_letters.replayed", "memory-1")
+        ]
+    );
+    for entry in log.as_array().unwrap() {
+        assert!(entry["actor"].is_string() && entry["requestId"].is_string(), "{entry}");
+    }
+}

@@ -146,6 +146,43 @@ fn a_token_with_another_algorithm_key_or_form_is_refused() {
 }
 
 #[test]
+fn a_token_that_was_signed_for_another_purpose_is_refused_by_its_type() {
+    let house = House::open();
+    let claims = json!({ "sub": "a", "exp": NOW_S + 60 });
+    let of_type = |typ: Option<&str>| {
+        let mut header = Header::new(Algorithm::HS256);
+        header.typ = typ.map(str::to_owned);
+        encode(&header, &claims, &EncodingKey::from_secret(SECRET)).unwrap()
+    };
+    for good in [
+        None,
+        Some("JWT"),
+        Some("jwt"),
+        Some("at+jwt"),
+        Some("AT+JWT"),
+        Some("application/at+jwt"),
+        Some("Application/JWT"),
+    ] {
+        assert_eq!(wallet(&house, &of_type(good)), (200, None), "{good:?}");
+    }
+    for bad in [
+        "logout+jwt",
+        "secevent+jwt",
+        "dpop+jwt",
+        "refresh+jwt",
+        "id+jwt",
+        "JWE",
+        "at+jwt ",
+        "application/",
+        "text/jwt",
+        "쿠폰",
+        "",
+    ] {
+        assert_eq!(wallet(&house, &of_type(Some(bad))), invalid(), "{bad:?}");
+    }
+}
+
+#[test]
 fn issuer_and_audience_are_checked_where_configured() {
     let house = House::with(|settings| {
         settings.tokens.issuer = Some("https://shop.example".to_owned());

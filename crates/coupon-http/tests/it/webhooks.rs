@@ -196,7 +196,7 @@ fn one_that_its_receiver_ended_says_so_and_can_be_enabled() {
         .disabled(Timestamp::MIN, DisabledReason::Gone);
     house
         .webhooks
-        .change_webhook(&gone)
+        .change_webhook(&gone, None)
         .now_or_never()
         .unwrap()
         .unwrap();

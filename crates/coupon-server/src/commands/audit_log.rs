@@ -87,7 +87,14 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     }
     let mut table = Table::new(&["AT", "ACTION", "ON", "BY", "REQUEST"], 0);
     for entry in &entries {
-        let on = ["issuedCouponId", "couponId", "keyId"].map(|name| cell(entry, name));
+        let on = [
+            "issuedCouponId",
+            "couponId",
+            "keyId",
+            "notificationId",
+            "webhookId",
+            "deadLetterId",
+        ].map(|name| cell(entry, name));
         let on = on
             .into_iter()
             .find(|cell| cell != "-")

@@ -36,10 +36,9 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
     let directory = DataDir::open(&settings.data_dir)?;
     let to = options.to.as_path();
     // Frozen before the store is copied: then every entry is in the links or in the copy.
-    let frozen = tempfile::Builder::new()
-        .prefix("backup-")
-        .tempdir_in(directory.path())
-        .context("cannot freeze the journal")?;
+    let frozen = directory
+        .begin_backup()
+        .context("cannot make a place for the frozen journal")?;
     freeze(directory.path(), frozen.path()).context("cannot freeze the journal")?;
     let report = copy(&directory.store_file(), to)?;
     let (report, added) = catch_up(report, to, frozen.path(), store_options(&settings))?;

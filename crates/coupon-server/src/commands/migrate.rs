@@ -12,7 +12,8 @@ use store_mysql::MysqlStore;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Run it before servers and workers of a new version start; they refuse to start on tables of another version. Doing it
-again is harmless, also by several at once. With kafka.brokers set it makes the topics that do not exist.
+again is harmless, also by several at once. With kafka.brokers set it makes the topics that do not exist; without a
+database that is the topic of notifications alone.
 
 Example:
   FIRSTCOME_DATABASE_URL=mysql://shop:secret@127.0.0.1/shop firstcome migrate")]
@@ -21,19 +22,26 @@ pub(crate) struct Options {}
 pub(crate) fn run(shared: &Shared, _options: &Options) -> anyhow::Result<ExitCode> {
     let settings = shared.settle(Vec::new())?.settings;
     telemetry::start(&settings.log)?;
-    let url = database_url(&settings)?;
-    converse(async {
-        MysqlStore::migrate(&url)
-            .await
-            .context("cannot migrate the database")
-    })?;
-    terminal::say_line("the tables are up to date")?;
+    // A server that works alone has its own tables, but its notifications may go to Kafka.
+    let alone = !settings.database.is_set() && settings.kafka.tells();
+    if !alone {
+        let url = database_url(&settings)?;
+        converse(async {
+            MysqlStore::migrate(&url)
+                .await
+                .context("cannot migrate the database")
+        })?;
+        terminal::say_line("the tables are up to date")?;
+    }
     if let Some(kafka) = kafka_options(&settings.kafka)? {
         let plan = topic_plan(&settings.kafka);
         let made = converse(async {
-            events_kafka::create_topics(&kafka, &plan)
-                .await
-                .context("cannot make the topics (kafka.brokers)")
+            let making = if alone {
+                events_kafka::create_notifications_topic(&kafka, &plan).await
+            } else {
+                events_kafka::create_topics(&kafka, &plan).await
+            };
+            making.context("cannot make the topics (kafka.brokers)")
         })?;
         for one in made {
             let how = if one.fresh {

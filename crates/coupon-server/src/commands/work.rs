@@ -5,13 +5,14 @@ use crate::client::converse;
 use crate::clock::SystemClock;
 use crate::config::{SettingFlag, Settings, unknown_variables};
 use crate::lifecycle::{self, Ear, Farewell};
-use crate::wiring::{Carrier, Carriers, Engines, JobThread, jobs};
+use crate::wiring::{Carrier, Carriers, Engines, JobThread, KafkaLegs, jobs};
 use crate::{banner, environment, telemetry};
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use coupon_app::CouponStore as _;
+use coupon_app::{CouponStore as _, StoreError};
 use coupon_http::{BackDoor, Vitals};
 use coupon_worker::{Books, Jobs, persist, stop};
+use events_kafka::KafkaChannel;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +62,8 @@ struct Worker {
     carriers: Carriers,
     /// Unless somebody else runs them.
     jobs: Option<Arc<Jobs>>,
+    /// Whether notifications go to a topic.
+    tells_by_kafka: bool,
     /// What is wrong with Kafka, its settings among it.
     kafka: Mutex<Option<String>>,
     stopping: AtomicBool,
@@ -81,7 +84,7 @@ impl Vitals for Worker {
             Some((_, known)) => *known = known.take().or(reason),
             None => checks.push((part, reason)),
         };
-        if self.carriers.kafka.is_some() {
+        if self.carriers.kafka.is_some() || self.tells_by_kafka {
             let kafka = self.kafka.lock().unwrap_or_else(PoisonError::into_inner);
             add("kafka", kafka.clone());
         }
@@ -115,8 +118,10 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
         .health()
         .await
         .context("the database (database.url)")?;
+    let mut told_by_kafka = None;
     let jobs = if settings.jobs.run {
         let channels = engines.channels(settings).await?;
+        told_by_kafka.clone_from(&channels.kafka);
         Some(Arc::new(jobs(settings, &engines.store, &channels)?))
     } else {
         None
@@ -129,6 +134,7 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     let worker = Arc::new(Worker {
         carriers,
         jobs: jobs.clone(),
+        tells_by_kafka: told_by_kafka.is_some(),
         kafka: Mutex::default(),
         stopping: AtomicBool::new(false),
     });
@@ -158,15 +164,13 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
             .handle()
             .spawn(async move { watch_backlog(&watched).await });
     }
-    if let Some(kafka) = &worker.carriers.kafka {
-        let (watching, kafka) = (Arc::clone(&worker), Arc::clone(kafka));
+    if worker.carriers.kafka.is_some() || told_by_kafka.is_some() {
+        let watching = Arc::clone(&worker);
         engines.handle().spawn(async move {
             loop {
-                let reason = match kafka.feed.weaknesses().await {
-                    Ok(weak) => (!weak.is_empty()).then(|| weak.join("; ")),
-                    Err(error) => Some(error.to_string()),
-                };
-                watching.remark_on_kafka(reason);
+                let reason =
+                    look_at_kafka(watching.carriers.kafka.as_deref(), told_by_kafka.as_deref()).await;
+                watching.remark_on_kafka(reason.unwrap_or_else(|error| Some(error.to_string())));
                 tokio::time::sleep(LOOK_AT_KAFKA_EVERY).await;
             }
         });
@@ -201,6 +205,21 @@ async fn work(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("stopped: what was in hand is finished");
     Ok(code)
+}
+
+/// What is weak about the topics that this worker writes to.
+async fn look_at_kafka(
+    legs: Option<&KafkaLegs>,
+    channel: Option<&KafkaChannel>,
+) -> Result<Option<String>, StoreError> {
+    let mut weak = Vec::new();
+    if let Some(legs) = legs {
+        weak.extend(legs.feed.weaknesses().await?);
+    }
+    if let Some(channel) = channel {
+        weak.extend(channel.weaknesses().await?);
+    }
+    Ok((!weak.is_empty()).then(|| weak.join("; ")))
 }
 
 /// Keeps a carrier's books about how far it is behind.

@@ -1,6 +1,8 @@
 //! Settings of Kafka.
 
 use super::{Findings, Secret};
+use anyhow::Context as _;
+use coupon_app::Patience;
 use events_kafka::Setting;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -16,6 +18,8 @@ pub(crate) struct KafkaSettings {
     pub(crate) topic: String,
     /// The topic of dead letters.
     pub(crate) dead_letters: String,
+    /// The topic of notifications; empty for none.
+    pub(crate) notifications: String,
     /// The group of the workers that write to the database. Two installations that share a topic need two.
     pub(crate) group: String,
     /// What events name as their source. Two installations that share a topic need two.
@@ -47,6 +51,8 @@ pub(crate) struct KafkaSettings {
     /// After how long an issue that Kafka has not brought to the database is brought there directly. Too low carries
     /// twice what Kafka would still have brought; too high makes an outage of Kafka felt for longer.
     pub(crate) overdue_after_ms: u64,
+    /// The waits between attempts to put a notification onto its topic, in seconds; none: one attempt.
+    pub(crate) retry_s: Vec<u32>,
     /// Partitions of the topic, where `firstcome migrate` makes it: at most so many workers share the work.
     pub(crate) partitions: u16,
     /// Brokers that keep each record, where `firstcome migrate` makes the topics.
@@ -91,6 +97,7 @@ impl Default for KafkaSettings {
             brokers: Vec::new(),
             topic: "firstcome.issued".to_owned(),
             dead_letters: "firstcome.issued.dlq".to_owned(),
+            notifications: "firstcome.notifications".to_owned(),
             group: "firstcome.store".to_owned(),
             source: "/firstcome".to_owned(),
             user: String::new(),
@@ -105,6 +112,9 @@ impl Default for KafkaSettings {
             request_timeout_ms: 10_000,
             session_timeout_ms: 10_000,
             overdue_after_ms: 30_000,
+            retry_s: vec![
+                1, 5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
+            ],
             partitions: 12,
             replicas: 3,
             min_insync_replicas: 2,
@@ -123,6 +133,16 @@ impl KafkaSettings {
     /// Whether there is one.
     pub(crate) fn is_set(&self) -> bool {
         !self.brokers.is_empty()
+    }
+
+    /// Whether notifications go there.
+    pub(crate) fn tells(&self) -> bool {
+        self.is_set() && !self.notifications.is_empty()
+    }
+
+    /// The waits between attempts to put a notification onto its topic.
+    pub(crate) fn patience(&self) -> anyhow::Result<Patience> {
+        notify::patience(&self.retry_s).context("kafka.retry_s")
     }
 
     /// The declared settings.
@@ -166,6 +186,9 @@ impl KafkaSettings {
             "kafka.min_insync_replicas",
         );
         findings.expect_range(self.retention_hours, (1, 87_600), "kafka.retention_hours");
+        if let Err(error) = notify::patience(&self.retry_s) {
+            findings.expect(false, "kafka.retry_s", format!("must have {error}"));
+        }
         let names = Setting::ALL.map(setting_name);
         findings.expect(
             self.declared.iter().all(|name| names.contains(name)),
@@ -187,6 +210,13 @@ impl KafkaSettings {
                 "must be 1 to 200 letters, digits, dots, dashes and underscores",
             );
         }
+        findings.expect(
+            self.notifications.len() <= 200
+                && self.notifications.bytes().all(of_a_topic)
+                && ![&self.topic, &self.dead_letters].contains(&&self.notifications),
+            "kafka.notifications",
+            "must be empty, or 1 to 200 letters, digits, dots, dashes and underscores, and a topic of its own",
+        );
         findings.expect(
             self.topic != self.dead_letters,
             "kafka.dead_letters",

@@ -1,6 +1,6 @@
 //! Settings of mail.
 
-use super::{Findings, Secret};
+use super::{Findings, Secret, authorities};
 use anyhow::Context as _;
 use coupon_core::{EmailAddress, Language};
 use notify::{ContactLookup, ContactLookupOptions, MailOptions, MailSecurity, Mailbox, Templates, limits};
@@ -18,6 +18,9 @@ pub(crate) struct MailSettings {
     pub(crate) port: u16,
     /// How the connection is protected.
     pub(crate) security: Security,
+    /// Authorities to trust besides the system's, as a PEM file, for the mail server and for the look-up URL; empty for
+    /// none.
+    pub(crate) tls_authority_file: PathBuf,
     /// The user, if the server asks for one.
     pub(crate) user: String,
     /// The password; a secret.
@@ -74,6 +77,7 @@ impl Default for MailSettings {
             host: String::new(),
             port: 587,
             security: Security::default(),
+            tls_authority_file: PathBuf::new(),
             user: String::new(),
             password: Secret::default(),
             from: String::new(),
@@ -109,6 +113,7 @@ impl MailSettings {
         let lookup = ContactLookup::new(ContactLookupOptions {
             url: self.lookup_url.clone(),
             token: self.lookup_token.get(),
+            authorities: authorities(&self.tls_authority_file).context("mail.tls_authority_file")?,
         });
         lookup.context("mail.lookup_url").map(Some)
     }
@@ -129,6 +134,7 @@ impl MailSettings {
                 Security::Tls => MailSecurity::Tls,
                 Security::None => MailSecurity::None,
             },
+            authorities: authorities(&self.tls_authority_file).context("mail.tls_authority_file")?,
             credentials: self.password.get().map(|password| (self.user.clone(), password)),
             from: self.from.parse().context("mail.from")?,
             reply_to: reply_to
@@ -178,8 +184,16 @@ impl MailSettings {
             "must not be none where a password is sent",
         );
         findings.expect(self.port != 0, "mail.port", "must not be 0");
+        let authorities = authorities(&self.tls_authority_file);
+        if let Err(error) = &authorities {
+            findings.expect(
+                false,
+                "mail.tls_authority_file",
+                format!("cannot be used: {error:#}"),
+            );
+        }
         findings.expect(
-            self.lookup().is_ok(),
+            authorities.is_err() || self.lookup().is_ok(),
             "mail.lookup_url",
             "must be an http or https URL with {userId} in its path or query",
         );

@@ -1,7 +1,9 @@
 //! The ways to tell people and systems what happens.
 
+use super::kafka_options;
 use crate::config::Settings;
 use coupon_app::{Channel, CodeKey, ContactStore, Contacts, WebhookStore};
+use events_kafka::KafkaChannel;
 use notify::{MailChannel, WebhookChannel};
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ pub(crate) struct Channels {
     pub(crate) webhooks: Arc<WebhookChannel>,
     /// Mail, if there is a mail server.
     pub(crate) mail: Option<Arc<MailChannel>>,
+    /// A topic, if there is Kafka and a topic for it.
+    pub(crate) kafka: Option<Arc<KafkaChannel>>,
 }
 
 impl Channels {
@@ -33,9 +37,14 @@ impl Channels {
         } else {
             None
         };
+        let patience = settings.kafka.patience()?;
+        let kafka = kafka_options(&settings.kafka)?
+            .filter(|_options| settings.kafka.tells())
+            .map(|options| Arc::new(KafkaChannel::new(options, patience)));
         let channels = Self {
             webhooks: Arc::new(webhooks),
             mail,
+            kafka,
         };
         let names: Vec<&str> = channels.all().iter().map(|channel| channel.name()).collect();
         tracing::info!(channels = names.join(", "), "notifications can be sent");
@@ -46,6 +55,10 @@ impl Channels {
     pub(crate) fn all(&self) -> Vec<Arc<dyn Channel>> {
         let webhooks: Arc<dyn Channel> = Arc::clone(&self.webhooks) as _;
         let mail = self.mail.iter().map(|mail| Arc::clone(mail) as Arc<dyn Channel>);
-        std::iter::once(webhooks).chain(mail).collect()
+        let kafka = self
+            .kafka
+            .iter()
+            .map(|kafka| Arc::clone(kafka) as Arc<dyn Channel>);
+        std::iter::once(webhooks).chain(mail).chain(kafka).collect()
     }
 }

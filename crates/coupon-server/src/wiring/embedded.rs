@@ -32,6 +32,10 @@ impl Embedded {
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<(Self, Recovery)> {
         let directory = DataDir::open_or_create(&settings.data_dir)?;
         let disk = Arc::new(FileDisk::open(directory.path())?);
+        if let Err(error) = directory.clear_backups() {
+            // It costs room, and the next start or backup tries again.
+            tracing::warn!(%error, "what a killed backup left could not be removed");
+        }
         let keys = Keys::find_or_make(settings, &directory)?;
         let store = Arc::new(SqliteStore::open(
             &directory.store_file(),
@@ -129,7 +133,9 @@ pub(crate) fn store_options(settings: &Settings) -> SqliteOptions {
         writer_cache_kib: store.writer_cache_kib,
         reader_cache_kib: store.reader_cache_kib,
         fold_rows: count(store.fold_rows),
-        notifications: settings.notifications.kinds(settings.mail.is_set()),
+        notifications: settings
+            .notifications
+            .kinds(settings.mail.is_set() || settings.kafka.tells()),
         for_webhooks: settings.notifications.kinds(true),
         ..SqliteOptions::default()
     }

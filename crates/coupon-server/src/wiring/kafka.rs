@@ -40,6 +40,7 @@ pub(crate) fn kafka_options(settings: &KafkaSettings) -> anyhow::Result<Option<K
     options.tls = settings.tls.then(|| tls(settings)).transpose()?;
     options.topic.clone_from(&settings.topic);
     options.dead_letters.clone_from(&settings.dead_letters);
+    options.notifications.clone_from(&settings.notifications);
     options.source.clone_from(&settings.source);
     options.acks = match settings.acks {
         KafkaAcks::All => Acks::All,

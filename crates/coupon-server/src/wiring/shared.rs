@@ -49,7 +49,9 @@ impl Engines {
         let options = StoreOptions {
             connections: settings.database.store_connections,
             notifications: Telling::new(
-                settings.notifications.kinds(settings.mail.is_set()),
+                settings
+                    .notifications
+                    .kinds(settings.mail.is_set() || settings.kafka.tells()),
                 settings.notifications.kinds(true),
             ),
             ..StoreOptions::default()

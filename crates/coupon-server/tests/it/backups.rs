@@ -112,3 +112,73 @@ fn a_backup_holds_what_was_answered_and_has_not_reached_the_store() {
         "the frozen journal is gone: {left:?}"
     );
 }
+
+/// The directories of backups in the data directory.
+fn frozen(scratch: &Scratch) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(scratch.data_dir()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("backup-")
+        })
+        .collect()
+}
+
+#[test]
+fn what_a_killed_backup_leaves_is_removed_at_the_next_start_or_backup_and_a_running_one_is_left_alone() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    let admin = Caller::admin(&scratch, &server);
+    let coupon = admin.publish(10);
+    assert_eq!(admin.issue(&coupon, "kim").0, StatusCode::CREATED);
+    assert!(server.stop().0.success());
+    // A backup that stands still when it has frozen the journal and not begun to copy: the store is not to be had.
+    let stopped_in_the_middle = |to: &str| {
+        let exclusive = Connection::open(scratch.data_dir().join("store.sqlite3")).unwrap();
+        exclusive
+            .execute_batch(
+                "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; UPDATE meta SET applied_seq = applied_seq; COMMIT",
+            )
+            .unwrap();
+        let before = frozen(&scratch);
+        let backup = scratch.command(&["backup", "--to", to]).spawn().unwrap();
+        let begun = std::time::Instant::now();
+        let is_filled = |path: &std::path::PathBuf| {
+            !before.contains(path)
+                && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+        };
+        let made = loop {
+            if let Some(made) = frozen(&scratch).into_iter().find(is_filled) {
+                break made;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no backup begins");
+            std::thread::yield_now();
+        };
+        let process = rustix::process::Pid::from_child(&backup);
+        rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+        (made, backup)
+    };
+    let none = Vec::<std::path::PathBuf>::new();
+    let (first, mut backup) = stopped_in_the_middle("first.sqlite3");
+    scratch.must(&["backup", "--to", "second.sqlite3"]);
+    assert_eq!(
+        frozen(&scratch),
+        [first],
+        "that of a backup that runs is left alone"
+    );
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    assert_eq!(frozen(&scratch).len(), 1, "a killed one leaves it behind");
+    scratch.must(&["backup", "--to", "third.sqlite3"]);
+    assert_eq!(frozen(&scratch), none);
+
+    let (_, mut backup) = stopped_in_the_middle("fourth.sqlite3");
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    assert_eq!(frozen(&scratch).len(), 1);
+    let server = scratch.serve();
+    assert_eq!(frozen(&scratch), none);
+    assert!(server.stop().0.success());
+    scratch.must(&["verify", "--data-dir", "data"]);
+}

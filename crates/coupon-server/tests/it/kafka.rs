@@ -44,6 +44,8 @@ impl Names {
             ("FIRSTCOME_KAFKA_BROKERS", self.brokers.clone()),
             ("FIRSTCOME_KAFKA_TOPIC", self.topic.clone()),
             ("FIRSTCOME_KAFKA_DEAD_LETTERS", format!("{}.dlq", self.topic)),
+            // Notifications have tests of their own.
+            ("FIRSTCOME_KAFKA_NOTIFICATIONS", String::new()),
             ("FIRSTCOME_KAFKA_GROUP", self.group.clone()),
             ("FIRSTCOME_KAFKA_PARTITIONS", PARTITIONS.to_string()),
             ("FIRSTCOME_KAFKA_REPLICAS", "1".to_owned()),

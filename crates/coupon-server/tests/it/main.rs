@@ -17,6 +17,8 @@ mod harness;
 mod jobs;
 mod kafka;
 mod log;
+mod many_listeners;
+mod many_notifications;
 mod many_redemptions;
 mod many_rehearsals;
 mod many_servers;

@@ -68,6 +68,33 @@ fn a_webhook_is_made_pinged_rotated_and_deleted_from_the_command_line() {
     assert_eq!(with(&["webhook", "delete", "1"]), "deleted 1\n");
     let why = scratch.refused(&[&["webhook", "show", "1"][..], &at].concat());
     assert!(why.contains("404"), "{why}");
+
+    let text = with(&["audit-log", "list", "--json"]);
+    assert!(!text.contains("whsec_") && !text.contains(secret), "{text}");
+    let log: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let told: Vec<_> = log.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "webhook.deleted",
+            "webhook.changed",
+            "webhook.changed",
+            "webhook.changed",
+            "webhook.secret_rotated",
+            "webhook.created"
+        ]
+    );
+    assert!(log.iter().all(|entry| entry["webhookId"] == 1 && entry["actor"].is_string()));
+    assert_eq!((&log[0]["before"]["url"], &log[0]["after"]), (&json!(url), &Value::Null));
+    assert_eq!(log[2]["after"]["disabledReason"], "by-hand");
+    assert_eq!(
+        (&log[3]["before"]["description"], &log[3]["after"]["description"]),
+        (&json!(""), &json!("창고"))
+    );
+    assert_eq!(log[4]["before"]["previousSecretUntil"], Value::Null);
+    assert!(log[4]["after"]["previousSecretUntil"].is_string());
+    let table = with(&["audit-log", "list"]);
+    assert!(table.contains("webhook.secret_rotated"), "{table}");
 }
 
 #[test]

@@ -112,8 +112,13 @@ impl NotificationOutbox for Dying {
         self.store.deliveries(state, after, limit).await
     }
 
-    async fn replay(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-        self.store.replay(delivery, now).await
+    async fn replay(
+        &self,
+        delivery: &DeliveryId,
+        now: Timestamp,
+        origin: &coupon_app::Origin,
+    ) -> Result<bool, StoreError> {
+        self.store.replay(delivery, now, origin).await
     }
 
     async fn tally(&self) -> Result<OutboxTally, StoreError> {

@@ -7,6 +7,7 @@
 )]
 
 mod broker;
+mod channel;
 mod dead_letters;
 mod feed;
 mod group;

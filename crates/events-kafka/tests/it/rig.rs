@@ -33,6 +33,7 @@ pub(crate) fn options(bootstrap: &str) -> KafkaOptions {
     KafkaOptions {
         topic: name("firstcome.issued"),
         dead_letters: name("firstcome.issued.dlq"),
+        notifications: name("firstcome.notifications"),
         declared: LONE.to_vec(),
         ..KafkaOptions::at(bootstrap.split(',').map(str::to_owned).collect())
     }

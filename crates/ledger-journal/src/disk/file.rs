@@ -13,8 +13,19 @@ const JOURNAL_DIR: &str = "journal";
 /// The journal's files in a data directory, which is locked as long as this lives.
 #[derive(Debug)]
 pub struct FileDisk {
-    directory: PathBuf,
+    folder: Folder,
     _lock: File,
+}
+
+/// The files of a directory, which nobody locks here.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The directory at this path, which must exist when it is used.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
 }
 
 /// A data directory cannot be used.
@@ -51,7 +62,7 @@ impl FileDisk {
             Err(error) => return Err(unusable(error)),
         }
         Ok(Self {
-            directory,
+            folder: Folder(directory),
             _lock: lock,
         })
     }
@@ -59,8 +70,34 @@ impl FileDisk {
 
 impl Disk for FileDisk {
     fn names(&self) -> io::Result<Vec<String>> {
+        self.folder.names()
+    }
+
+    fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
+        self.folder.create(name, bytes, rest)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.folder.open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.folder.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.folder.sync_names()
+    }
+}
+
+impl Disk for Folder {
+    fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
+        for entry in fs::read_dir(&self.0)? {
             // A name that is not UTF-8 is none of ours.
             if let Ok(name) = entry?.file_name().into_string() {
                 names.push(name);
@@ -70,7 +107,7 @@ impl Disk for FileDisk {
     }
 
     fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.directory.join(name);
+        let path = self.0.join(name);
         let made = create_zeroed(&path, bytes, rest);
         if made.is_err() {
             // Half a file would only take up the space that is missing. It was never named a segment.
@@ -83,20 +120,20 @@ impl Disk for FileDisk {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .open(self.directory.join(name))?;
+            .open(self.0.join(name))?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.directory.join(from), self.directory.join(to))
+        fs::rename(self.0.join(from), self.0.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.directory.join(name))
+        fs::remove_file(self.0.join(name))
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        sync_directory(&self.directory)
+        sync_directory(&self.0)
     }
 }
 

@@ -120,8 +120,8 @@ pub(super) fn sample(kind: NotificationKind) -> Variables {
 
 /// An instant where the coupon's clock hangs, to the minute; in UTC, said so, if its time zone is not known here.
 fn local(at: Timestamp, time_zone: &str) -> String {
-    let at = jiff::Timestamp::from_microsecond(at.as_micros())
-        .expect("every instant of ours lies before the end of the year 9999");
+    // A timestamp of jiff ends hours before ours does; what ends that late is told to end at its last minute.
+    let at = jiff::Timestamp::from_microsecond(at.as_micros()).unwrap_or(jiff::Timestamp::MAX);
     match at.in_tz(time_zone) {
         Ok(local) => local.strftime("%Y-%m-%d %H:%M").to_string(),
         Err(_unknown) => format!("{} UTC", at.strftime("%Y-%m-%d %H:%M")),

@@ -9,6 +9,7 @@ fn lookup(shop: &HttpReceiver) -> ContactLookup {
     ContactLookup::new(ContactLookupOptions {
         url: shop.url("/users/{userId}/contact?for=coupons"),
         token: Some("sesame".to_owned().into()),
+        authorities: None,
     })
     .unwrap()
 }

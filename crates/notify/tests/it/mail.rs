@@ -21,12 +21,13 @@ struct Scene {
     channel: MailChannel,
 }
 
-fn options(port: u16) -> MailOptions {
+pub(crate) fn options(port: u16) -> MailOptions {
     MailOptions {
         host: "127.0.0.1".to_owned(),
         port,
         security: MailSecurity::None,
         credentials: None,
+        authorities: None,
         from: "쿠폰 가게 <shop@example.com>".parse().unwrap(),
         reply_to: Some("help@example.com".parse().unwrap()),
         administrators: vec![EmailAddress::parse("boss@example.com").unwrap()],
@@ -39,6 +40,18 @@ fn options(port: u16) -> MailOptions {
 fn channel(contacts: impl Contacts, options: MailOptions) -> MailChannel {
     let templates = Templates::load(None).unwrap();
     MailChannel::new(Arc::new(contacts), codes(), templates, options).unwrap()
+}
+
+/// A channel that knows the holder as somebody with an address.
+pub(crate) async fn to_kim(options: MailOptions) -> MailChannel {
+    let contacts = MemoryAddresses::new();
+    let contact = Contact {
+        email: EmailAddress::parse("kim@example.org").unwrap(),
+        name: None,
+        language: None,
+    };
+    contacts.keep_contact(&user(17), &contact).await.unwrap();
+    channel(contacts, options)
 }
 
 impl Scene {
@@ -260,4 +273,44 @@ async fn a_name_adds_neither_a_header_nor_a_recipient() {
         let quoted_or_encoded = to[0].starts_with('"') || to[0].starts_with("=?") || !to[0].contains("evil");
         assert!(quoted_or_encoded, "{name}: {to:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_takes_neither_memory_nor_time() {
+    // Everything that lies in buffers of the system between the two, and what is read before it is too much.
+    const MOST: u64 = 16 << 20;
+    for stage in [
+        MailStage::Greeting,
+        MailStage::Hello,
+        MailStage::Sender,
+        MailStage::Data,
+        MailStage::End,
+    ] {
+        for fault in [MailFault::EndlessLine, MailFault::EndlessLines] {
+            // Only its own limits end the conversation early enough for this.
+            let scene = Scene::open().await;
+            scene.server.fail(stage, fault);
+            let outcome = scene.deliver().await;
+            assert!(
+                matches!(outcome, ChannelOutcome::RetryLater { .. }),
+                "{stage:?} {fault:?}: {outcome:?}"
+            );
+            assert_ne!(
+                &*outcome.report().text,
+                "the mail server did not finish in time",
+                "{stage:?} {fault:?}"
+            );
+            let said = scene.server.endless_bytes();
+            assert!(said < MOST, "{stage:?} {fault:?}: {said} bytes were taken in");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_farewell_that_never_comes_does_not_make_a_letter_that_was_taken_one_that_was_not() {
+    let scene = Scene::open().await;
+    scene.server.fail(MailStage::Farewell, MailFault::Stall);
+    let outcome = scene.deliver().await;
+    assert!(matches!(outcome, ChannelOutcome::Delivered(_)), "{outcome:?}");
+    assert_eq!(scene.server.received().len(), 1);
 }

@@ -10,4 +10,5 @@ mod contacts;
 mod mail;
 mod scene;
 mod templates;
+mod tls;
 mod webhooks;

@@ -22,24 +22,27 @@ struct Scene {
     webhook: Webhook,
 }
 
-fn options(allowed: &[&str]) -> WebhookOptions {
+pub(crate) fn options(allowed: &[&str]) -> WebhookOptions {
     let allowed: Vec<Network> = allowed.iter().map(|network| network.parse().unwrap()).collect();
     WebhookOptions {
         reach: Reach::new(allowed),
         allow_http: true,
+        authorities: None,
         answer_within: Duration::from_secs(10),
         patience: patience(),
     }
 }
 
-async fn add(store: &MemoryAddresses, url: &str, kinds: WebhookKinds) -> Webhook {
+pub(crate) async fn add(store: &MemoryAddresses, url: &str, kinds: WebhookKinds) -> Webhook {
     let draft = WebhookDraft {
         url: WebhookUrl::parse(url).unwrap(),
         description: "".into(),
         kinds,
         secret: WebhookSecret::new([1; 32]),
     };
-    store.add_webhook(&draft, at(0)).await.unwrap().unwrap()
+    store
+        .add_webhook(&draft, at(0), &"key-1".into())
+        .await.unwrap().unwrap()
 }
 
 impl Scene {
@@ -135,13 +138,13 @@ async fn while_two_secrets_are_live_either_verifies_and_afterwards_only_the_new_
         .webhook
         .clone()
         .rotated(new.clone(), now(), Span::from_secs(3_600));
-    assert!(scene.store.change_webhook(&rotated).await.unwrap());
+    assert!(scene.store.change_webhook(&rotated, None).await.unwrap());
     scene.deliver().await;
     let request = scene.receiver.requests().pop().unwrap();
     assert!(verify(&request, &old) && verify(&request, &new));
 
     let ended = rotated.clone().rotated(new.clone(), now(), Span::ZERO);
-    assert!(scene.store.change_webhook(&ended).await.unwrap());
+    assert!(scene.store.change_webhook(&ended, None).await.unwrap());
     scene.deliver().await;
     let request = scene.receiver.requests().pop().unwrap();
     assert!(!verify(&request, &old) && verify(&request, &new));
@@ -346,7 +349,7 @@ async fn those_are_told_that_want_the_kind_and_are_enabled() {
     let sold = add(&scene.store, &url, sold).await;
     let off = add(&scene.store, &url, WebhookKinds::All).await;
     let off = off.disabled(at(1), DisabledReason::ByHand);
-    assert!(scene.store.change_webhook(&off).await.unwrap());
+    assert!(scene.store.change_webhook(&off, None).await.unwrap());
     let recipients = scene.channel.recipients(&sold_out()).await.unwrap();
     assert_eq!(recipients, [scene.webhook.id.recipient(), sold.id.recipient()]);
     let recipients = scene.channel.recipients(&told(News::Issued)).await.unwrap();
@@ -356,7 +359,7 @@ async fn those_are_told_that_want_the_kind_and_are_enabled() {
 #[tokio::test]
 async fn a_webhook_that_is_not_there_is_refused_for_good() {
     let scene = Scene::open().await;
-    assert!(scene.store.delete_webhook(scene.webhook.id).await.unwrap());
+    assert!(scene.store.delete_webhook(scene.webhook.id, at(9), &"key-1".into()).await.unwrap());
     for recipient in [scene.webhook.id.to_string(), "holder".to_owned(), "0".to_owned()] {
         let outcome = scene
             .channel
@@ -374,7 +377,7 @@ async fn a_webhook_that_is_not_there_is_refused_for_good() {
 async fn a_ping_reaches_a_webhook_that_is_disabled_too() {
     let scene = Scene::open().await;
     let off = scene.webhook.clone().disabled(at(1), DisabledReason::Gone);
-    assert!(scene.store.change_webhook(&off).await.unwrap());
+    assert!(scene.store.change_webhook(&off, None).await.unwrap());
     let outcome = scene.channel.ping(&off, "ping-17", now()).await;
     assert!(matches!(outcome, ChannelOutcome::Delivered(_)), "{outcome:?}");
     let request = scene.receiver.requests().pop().unwrap();

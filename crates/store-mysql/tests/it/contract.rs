@@ -189,7 +189,8 @@ impl AddressHarness for Stores {
 fn addresses(store: MysqlStore) -> AddressBook {
     AddressBook {
         webhooks: Arc::new(store.clone()),
-        contacts: Arc::new(store),
+        contacts: Arc::new(store.clone()),
+        audit: Arc::new(store),
     }
 }
 

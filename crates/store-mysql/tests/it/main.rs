@@ -19,3 +19,4 @@ mod roll_call;
 mod servers;
 mod settings;
 mod tables;
+mod upgrade;

@@ -41,7 +41,8 @@ impl SqliteHarness {
         let store: Arc<SqliteStore> = Arc::new(self.scene.open_folding(self.fold_rows));
         AddressBook {
             webhooks: Arc::<SqliteStore>::clone(&store),
-            contacts: store,
+            contacts: Arc::<SqliteStore>::clone(&store),
+            audit: store,
         }
     }
 

@@ -17,4 +17,5 @@ mod quarantine;
 mod redeem;
 mod scene;
 mod tally;
+mod upgrade;
 mod verify;

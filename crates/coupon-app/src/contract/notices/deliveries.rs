@@ -2,7 +2,10 @@
 
 use super::NoticeHarness;
 use super::exam::{LEASE, NoticeExam, after_start, redeem};
-use crate::{DeliveryState, Report, Settled, Taken, Verdict};
+use crate::{
+    AuditAction, AuditFilter, AuditedChange, AuditedMatter, DeliveryState, Origin, Report, Settled, Taken,
+    Verdict,
+};
 use coupon_core::Timestamp;
 use std::sync::Arc;
 
@@ -205,11 +208,32 @@ pub fn a_final_delivery_is_replayed_by_hand(harness: &mut dyn NoticeHarness) {
         let mut unknown = taken.delivery.clone();
         unknown.channel = "webhook".into();
         for (delivery, micros) in [(&unknown, 3), (&taken.delivery, 3)] {
-            let replayed = outbox.replay(delivery, after_start(micros)).await.unwrap();
+            let replayed = outbox
+                .replay(delivery, after_start(micros), &"key-1".into())
+                .await.unwrap();
             assert!(!replayed, "nothing final is there");
         }
         settle(exam, 4, &taken, Verdict::Dead, "gone").await;
-        assert!(outbox.replay(&taken.delivery, after_start(50)).await.unwrap());
+        let order = Origin::of_request("key-7".into(), "r-7");
+        assert!(
+            outbox
+                .replay(&taken.delivery, after_start(50), &order)
+                .await
+                .unwrap()
+        );
+        let filter = AuditFilter {
+            action: Some(AuditAction::DeliveryReplayed),
+            limit: 9,
+            ..AuditFilter::default()
+        };
+        let log = exam.office().till.books.audit.audit_log(&filter).await.unwrap();
+        let told: Vec<_> = log
+            .iter()
+            .map(|entry| (&*entry.actor, entry.request.as_deref(), entry.at, &entry.change))
+            .collect();
+        let (_, matter) = AuditedMatter::of_delivery(&taken.delivery, DeliveryState::Dead);
+        let change = AuditedChange::Matter(matter);
+        assert_eq!(told, [("key-7", Some("r-7"), after_start(50), &change)]);
         assert_eq!(exam.tally().await.dead, 0);
         assert_eq!(
             outbox.forget(after_start(LONG), 10).await.unwrap(),

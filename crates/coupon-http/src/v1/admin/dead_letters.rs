@@ -6,8 +6,9 @@ pub(crate) mod read;
 pub(crate) mod replay;
 
 use crate::error::Problem;
+use crate::station::Station;
 use coupon_api::DeadLetter;
-use coupon_app::{ListedLetter, Record, StoreError};
+use coupon_app::{AuditAction, ListedLetter, Origin, Record, StoreError};
 
 fn wire(listed: ListedLetter) -> DeadLetter {
     let letter = listed.letter;
@@ -33,6 +34,27 @@ fn wire(listed: ListedLetter) -> DeadLetter {
         first_position: positions().min(),
         last_position: positions().max(),
     }
+}
+
+/// Writes into the audit log what is about to be done to dead letters, if there are any.
+async fn note(
+    station: &Station,
+    action: AuditAction,
+    through: &str,
+    origin: &Origin,
+) -> Result<(), Problem> {
+    let present = station.hall.dead_letters.list(None, 1).await;
+    let present = present.map_err(|error| looking_failed(&error))?;
+    if present.is_none_or(|letters| letters.is_empty()) {
+        return Ok(());
+    }
+    let now = station.desk.now();
+    let noted = station
+        .hall
+        .audit
+        .note_dead_letters(action, through, now, origin)
+        .await;
+    noted.map_err(|error| looking_failed(&error))
 }
 
 /// What looks changes nothing.

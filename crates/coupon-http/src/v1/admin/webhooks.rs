@@ -20,7 +20,7 @@ use axum::extract::{FromRequestParts, Path};
 use coupon_api::{DisabledReason, Event, NewWebhook, Time};
 use coupon_app::limits::MAX_WEBHOOK_DESCRIPTION_CHARS;
 use coupon_app::{
-    NotificationKind, NotificationOutbox, StoreError, Webhook, WebhookId, WebhookKinds, WebhookState,
+    NotificationKind, NotificationOutbox, Origin, StoreError, Webhook, WebhookId, WebhookKinds, WebhookState,
     WebhookUrl,
 };
 use coupon_core::{Rule, Timestamp};
@@ -139,7 +139,7 @@ const CHANGE_TRIES: usize = 5;
 async fn change(
     station: &Station,
     id: WebhookId,
-    headers: &HeaderMap,
+    (origin, headers): (&Origin, &HeaderMap),
     next: impl Fn(Webhook) -> Webhook,
 ) -> Result<Webhook, Problem> {
     for _try in 0..CHANGE_TRIES {
@@ -149,7 +149,8 @@ async fn change(
             return Err(Problem::StaleRevision { revision });
         }
         let next = next(present);
-        let changed = station.hall.webhooks.store.change_webhook(&next).await;
+        let by = Some((origin, station.desk.now()));
+        let changed = station.hall.webhooks.store.change_webhook(&next, by).await;
         if changed.map_err(|error| writing_failed(&error))? {
             return Ok(next);
         }

@@ -8,7 +8,9 @@ use crate::station::Station;
 use crate::v1::admin::{coupons, keys};
 use axum::extract::{RawQuery, State};
 use coupon_api::{AuditEntryPage, AuditedState, IssuedCouponIdText, Time};
-use coupon_app::{AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditedChange};
+use coupon_app::{
+    AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditedChange, AuditedMatter, DeliveryState,
+};
 use coupon_core::{Coupon, Timestamp};
 use http::StatusCode;
 use std::sync::Arc;
@@ -103,6 +105,9 @@ fn wire(entry: &AuditEntry) -> coupon_api::AuditEntry {
         coupon_id: entry.coupon().map(coupon_core::CouponId::get),
         issued_coupon_id: None,
         key_id: None,
+        webhook_id: None,
+        notification_id: None,
+        dead_letter_id: None,
         cloned_from: None,
         before: None,
         after: None,
@@ -147,6 +152,45 @@ fn wire(entry: &AuditEntry) -> coupon_api::AuditEntry {
             shown.before = before.as_ref().map(state);
             shown.after = Some(state(after));
         }
+        AuditedChange::Matter(matter) => show_matter(&mut shown, matter),
     }
     shown
+}
+
+fn show_matter(shown: &mut coupon_api::AuditEntry, matter: &AuditedMatter) {
+    match matter {
+        AuditedMatter::Webhook { id, before, after } => {
+            let state = |webhook: &coupon_app::AuditedWebhook| {
+                AuditedState::Webhook(coupon_api::AuditedWebhook {
+                    url: webhook.url.clone(),
+                    description: webhook.description.clone(),
+                    events: webhook.kinds.clone(),
+                    previous_secret_until: webhook.previous_secret_until.map(Time),
+                    disabled_at: webhook.disabled_at.map(Time),
+                    disabled_reason: webhook.disabled_reason.clone(),
+                })
+            };
+            shown.webhook_id = Some(*id);
+            shown.before = before.as_ref().map(state);
+            shown.after = after.as_ref().map(state);
+        }
+        AuditedMatter::Delivery {
+            notification,
+            channel,
+            recipient,
+            before,
+        } => {
+            let state = |state: &str| {
+                AuditedState::Delivery(coupon_api::AuditedDelivery {
+                    channel: channel.clone(),
+                    recipient: recipient.clone(),
+                    state: state.into(),
+                })
+            };
+            shown.notification_id = Some(notification.clone());
+            shown.before = Some(state(before));
+            shown.after = Some(state(DeliveryState::Waiting.name()));
+        }
+        AuditedMatter::DeadLetters { through } => shown.dead_letter_id = Some(through.clone()),
+    }
 }

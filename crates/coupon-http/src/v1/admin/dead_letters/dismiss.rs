@@ -7,6 +7,7 @@ use crate::station::Station;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use coupon_api::DismissedLetters;
+use coupon_app::AuditAction;
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(crate) async fn dismiss_dead_letters(
     command: Command<NoFields>,
 ) -> Reply {
     let Path(id) = path.map_err(|_not_utf_8| Problem::UnknownDeadLetter)?;
+    super::note(&station, AuditAction::DeadLettersDismissed, &id, &command.origin).await?;
     let dismissed = station.hall.dead_letters.dismiss(&id).await;
     let dismissed = dismissed
         .map_err(|error| super::changing_failed(&error))?

@@ -7,6 +7,7 @@ use crate::station::Station;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use coupon_api::ReplayedLetters;
+use coupon_app::AuditAction;
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub(crate) async fn replay_dead_letters(
     command: Command<NoFields>,
 ) -> Reply {
     let Path(id) = path.map_err(|_not_utf_8| Problem::UnknownDeadLetter)?;
+    super::note(&station, AuditAction::DeadLettersReplayed, &id, &command.origin).await?;
     let replayed = station.hall.dead_letters.replay(&id).await;
     let replayed = replayed
         .map_err(|error| super::changing_failed(&error))?

@@ -47,7 +47,7 @@ pub(crate) async fn change_webhook(
         return Err(Problem::InvalidValues(wrong));
     }
     let now = station.desk.now();
-    let webhook = change(&station, id, &command.headers, |mut webhook| {
+    let webhook = change(&station, id, (&command.origin, &command.headers), |mut webhook| {
         if let Some(Some(url)) = &url {
             webhook.url = url.clone();
         }

@@ -73,7 +73,7 @@ pub(crate) async fn create_webhook(
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, TRUE);
         return Ok(response);
     }
-    let added = store.add_webhook(&draft, now).await;
+    let added = store.add_webhook(&draft, now, &command.origin).await;
     let webhook = added
         .map_err(|error| writing_failed(&error))?
         .ok_or(Problem::TooManyWebhooks { limit: MAX_WEBHOOKS })?;

@@ -33,7 +33,10 @@ pub(crate) async fn delete_webhook(
     command: Command<NoFields>,
 ) -> Reply {
     let WebhookPath(id) = path?;
-    let deleted = station.hall.webhooks.store.delete_webhook(id).await;
+    let store = &station.hall.webhooks.store;
+    let deleted = store
+        .delete_webhook(id, station.desk.now(), &command.origin)
+        .await;
     if !deleted.map_err(|error| writing_failed(&error))? {
         return Err(Problem::UnknownWebhook);
     }

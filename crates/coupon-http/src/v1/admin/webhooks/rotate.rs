@@ -56,7 +56,7 @@ pub(crate) async fn rotate_webhook_secret(
             fresh
         }
     };
-    let webhook = change(&station, id, &command.headers, |webhook| {
+    let webhook = change(&station, id, (&command.origin, &command.headers), |webhook| {
         webhook.rotated(fresh.clone(), now, WEBHOOK_SECRETS_OVERLAP)
     })
     .await?;

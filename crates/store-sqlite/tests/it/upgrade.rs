@@ -1,0 +1,244 @@
+//! Files of every earlier format, filled, and brought to the newest: nothing in them is lost.
+
+use crate::redeem::{cancel, redeem, take};
+use crate::scene::{EXPIRY, START, Scene, assert_sound, at, coupon, load, revised, user, wait};
+use coupon_app::{
+    AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState, KeyStore as _,
+    NotificationOutbox as _, RecordStore as _, RedemptionStore as _, WebhookStore as _,
+};
+use coupon_core::{IssuedState, Step};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store_sqlite::{Pace, SqliteOptions, SqliteStore, backup_file, verify};
+
+/// The scripts as they were released.
+const SCRIPTS: [&str; 6] = [
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_redemption.sql"),
+    include_str!("../../migrations/0003_sums.sql"),
+    include_str!("../../migrations/0004_addresses.sql"),
+    include_str!("../../migrations/0005_notifications.sql"),
+    include_str!("../../migrations/0006_administration.sql"),
+];
+
+/// The key of an issued coupon of coupon 1 in SQL.
+const FIRST: i64 = 1 << 32;
+
+/// A file of this format, with a row in every table that it has: a coupon of two revisions, three issued, of which one is
+/// redeemed from the format on in which that has a history.
+fn write(connection: &Connection, format: usize) {
+    for script in &SCRIPTS[..format] {
+        connection.execute_batch(script).unwrap();
+    }
+    let first = coupon(1, Some(5));
+    let second = revised(first.clone(), |it| it.paused = true);
+    let (first, second) = [first, second]
+        .map(|it| serde_json::to_string(&it).unwrap())
+        .into();
+    let run = |sql: &str| {
+        connection
+            .execute_batch(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    };
+    run(
+        "INSERT INTO coupons (id, revision, quantity, deleted, issued, last_position, indexed_through)
+         VALUES (1, 2, 5, 0, 3, 3, 3)",
+    );
+    for (revision, json, at) in [(1, first, START), (2, second, START + 1_000_000)] {
+        connection
+            .execute(
+                "INSERT INTO coupon_revisions VALUES (1, ?1, ?2, 0, 'key-1', ?3)",
+                (revision, json, at),
+            )
+            .unwrap();
+    }
+    for (position, name) in [(1, "kim"), (2, "KIM"), (3, "쿠폰 '\"\\ ")] {
+        connection
+            .execute(
+                "INSERT INTO issued_coupons (id, user_id, issued_at, expires_at, key_hash, coupon_revision)
+                 VALUES (?1, ?2, ?3, ?4, -7, 1)",
+                (FIRST + position, name.as_bytes(), START + position, EXPIRY),
+            )
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO holders VALUES (?1, 1, ?2)",
+                (name.as_bytes(), position),
+            )
+            .unwrap();
+    }
+    run(&format!(
+        "INSERT INTO issued_blocks (coupon_id, block, held, unused, first_expiry, last_expiry)
+         VALUES (1, 0, 3, 3, {EXPIRY}, {EXPIRY});
+         INSERT INTO quarantine (seq, reason, coupon_id, position, user_id, issued_at, expires_at)
+         VALUES (4, 'taken', 1, 3, x'6c6565', {START}, {EXPIRY});
+         INSERT INTO command_tokens (scope, payload, coupon_id, revision, issued, actor, decided_at)
+         VALUES (zeroblob(16), zeroblob(16), 1, 2, 0, 'key-1', {START});
+         INSERT INTO api_keys (id, name, scopes, secret_hash, created_at, revoked_at)
+         VALUES ('key-1', '관리자', 'admin', zeroblob(32), {START}, NULL);
+         UPDATE meta SET applied_seq = 9, code_key = x'07070707070707070707070707070707'"
+    ));
+    if format >= 2 {
+        run(&format!(
+            "UPDATE issued_coupons SET redeemed_at = {START} + 5, order_id = 'a', order_amount = 50000,
+                 discount_amount = 5000, steps = 1 WHERE id = {FIRST} + 1;
+             INSERT INTO redemption_history VALUES ({FIRST} + 1, 1, 'redeemed', {START} + 5, 'till', 'a', 50000, 5000);
+             INSERT INTO redemption_tokens VALUES (zeroblob(16), zeroblob(16), {FIRST} + 1, 1, {START} + 5)"
+        ));
+    }
+    if format >= 3 {
+        // Until then a trigger did it.
+        run("UPDATE coupons SET redeemed = 1; UPDATE issued_blocks SET unused = 2");
+    }
+    if format >= 4 {
+        run(&format!(
+            "INSERT INTO webhooks (revision, url, description, kinds, secret, previous_secret, previous_until, created_at)
+             VALUES (3, 'https://shop.example/hook', '창고', 'all', zeroblob(32), zeroblob(32), {EXPIRY}, {START});
+             INSERT INTO contacts VALUES (x'6b696d', 'kim@example.org', '김', 'ko')"
+        ));
+    }
+    if format >= 5 {
+        run(&format!(
+            "INSERT INTO announcements VALUES (1, 3);
+             INSERT INTO notifications (subject, kind, detail, at, done_at)
+             VALUES ({FIRST} + 1, 'redeemed', 1, {START} + 5, NULL), ({FIRST} + 1, 'issued', 0, {START}, {START});
+             INSERT INTO notification_deliveries (notification, channel, recipient, state, attempts, due_at, report)
+             VALUES (1, 'mail', 'holder', 'waiting', 2, {START} + 9, 'later'),
+                    (1, 'webhook', '1', 'dead', 10, NULL, 'not accepted'),
+                    (2, 'mail', 'holder', 'delivered', 1, NULL, 'taken');
+             INSERT INTO jobs (name, began_at, ended_at, done) VALUES ('expire', {START}, {START}, 7)"
+        ));
+    }
+    if format >= 6 {
+        run(&format!(
+            "INSERT INTO audit_log (at, actor, action, coupon_id, revision)
+             VALUES ({START}, 'key-1', 'coupon.created', 1, 1), ({START} + 1000000, 'key-1', 'coupon.paused', 1, 2);
+             UPDATE api_keys SET expires_at = {EXPIRY}, last_used_at = {START}"
+        ));
+    }
+    connection
+        .execute_batch(&format!(
+            "PRAGMA application_id = 0x46434f4d; PRAGMA user_version = {format};"
+        ))
+        .unwrap();
+}
+
+/// What stands in each column of each table, row by row.
+type Content = BTreeMap<String, (Vec<String>, Vec<Vec<Value>>)>;
+
+fn names(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let names = statement.query_map([], |row| row.get(0)).unwrap();
+    names.map(Result::unwrap).collect()
+}
+
+fn rows(connection: &Connection, table: &str, columns: &[String]) -> Vec<Vec<Value>> {
+    let list = columns.join(", ");
+    let order: Vec<String> = (1..=columns.len()).map(|column| column.to_string()).collect();
+    let sql = format!("SELECT {list} FROM {table} ORDER BY {}", order.join(", "));
+    let mut statement = connection.prepare(&sql).unwrap();
+    let rows = statement.query_map([], |row| {
+        (0..columns.len()).map(|column| row.get(column)).collect()
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn content(connection: &Connection) -> Content {
+    let tables = names(
+        connection,
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    );
+    let filled = |table: String| {
+        let columns = names(
+            connection,
+            &format!("SELECT name FROM pragma_table_info('{table}')"),
+        );
+        let rows = rows(connection, &table, &columns);
+        (table, (columns, rows))
+    };
+    tables.into_iter().map(filled).collect()
+}
+
+#[test]
+fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_loses_nothing() {
+    for format in 1..=SCRIPTS.len() {
+        let scene = Scene::new();
+        write(&scene.connection(), format);
+        let before = content(&scene.connection());
+        let empty: Vec<&String> = before
+            .iter()
+            .filter(|(table, (_, rows))| rows.is_empty() && *table != "seal")
+            .map(|(table, _)| table)
+            .collect();
+        assert_eq!(empty, [""; 0], "format {format}: nothing to lose");
+        assert_eq!(assert_sound(&scene).issued, 3, "format {format}");
+        let pace = Pace {
+            pages: 100,
+            pause: Duration::ZERO,
+        };
+        backup_file(&scene.path(), &scene.file("old.db"), pace, &mut |_| {}).unwrap();
+        for path in [scene.path(), scene.file("old.db")] {
+            let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+            let connection = Connection::open(&path).unwrap();
+            for (table, (columns, kept)) in &before {
+                if table != "seal" {
+                    assert_eq!(
+                        rows(&connection, table, columns),
+                        *kept,
+                        "format {format}: {table}"
+                    );
+                }
+            }
+            drop(connection);
+            what_was_in_it_is_found_by_every_port(&store, format);
+            drop(store);
+            assert_eq!(verify(&path).unwrap().differences, [], "format {format}");
+        }
+    }
+}
+
+fn what_was_in_it_is_found_by_every_port(store: &SqliteStore, format: usize) {
+    let loaded = load(store);
+    assert_eq!((loaded.seq, loaded.issued.len(), loaded.tokens.len()), (9, 3, 1));
+    assert!(loaded.coupons[0].paused);
+    assert_eq!(wait(store.code_key([9; 16])).unwrap(), [7; 16]);
+    assert_eq!(&*wait(store.keys()).unwrap()[0].name, "관리자");
+    let log = wait(store.audit_log(&AuditFilter {
+        limit: 9,
+        ..AuditFilter::default()
+    }));
+    let actions: Vec<AuditAction> = log.unwrap().iter().map(|entry| entry.action).collect();
+    let last = if format >= 6 {
+        AuditAction::CouponPaused
+    } else {
+        AuditAction::CouponChanged
+    };
+    assert_eq!(actions, [last, AuditAction::CouponCreated]);
+    let kim = crate::scene::id(1, 1);
+    let issued = wait(store.issued_coupon(kim)).unwrap().unwrap();
+    assert_eq!(issued.user, user("kim"));
+    if format >= 2 {
+        assert_eq!(issued.state(at(START + 9)), IssuedState::Redeemed);
+        let history = wait(store.history(kim, 0, 9)).unwrap();
+        assert!(
+            matches!(history.as_slice(), [one] if matches!(one.step, Step::Redeemed { .. })),
+            "{history:?}"
+        );
+        take(store, &[cancel(1, "a")]);
+    }
+    take(store, &[redeem(1, "b"), redeem(3, "c")]);
+    if format >= 4 {
+        let webhook = wait(store.webhooks()).unwrap().pop().unwrap();
+        assert_eq!((webhook.revision, &*webhook.description), (3, "창고"));
+        let contact = wait(store.contact(&user("kim"))).unwrap().unwrap();
+        assert_eq!(contact.email.as_str(), "kim@example.org");
+    }
+    if format >= 5 {
+        let deliveries = wait(store.deliveries(None, 0, 9)).unwrap();
+        let states: Vec<DeliveryState> = deliveries.iter().map(|one| one.state).collect();
+        use DeliveryState::{Dead, Delivered, Waiting};
+        assert_eq!(states, [Waiting, Dead, Delivered]);
+    }
+}
