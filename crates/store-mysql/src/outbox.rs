@@ -14,8 +14,8 @@ use crate::store::Reader;
 use crate::teller;
 use crate::transaction::{Transaction, Tries};
 use coupon_app::{
-    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan, Recipient, Report, Settled,
-    Taken, Verdict,
+    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan,
+    Recipient, Report, Settled, Taken, Verdict,
 };
 use coupon_core::{Span, Timestamp};
 use sqlx::mysql::MySqlRow;

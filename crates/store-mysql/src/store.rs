@@ -7,10 +7,10 @@ use crate::telling::Telling;
 use crate::{audit, deliver, ids, keys, limits, marks, migrations, quarantine, query, roll_call, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
-    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponIds, CouponStore, Delivered, Delivery, DeliveryStore, Epoch,
-    FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity, LedgerMark, LedgerMarks,
-    NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall, SeenPosition, ServerId,
-    StoreError, StoreTally, WalletFilter,
+    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponIds, CouponStore, Delivered,
+    Delivery, DeliveryStore, Epoch, FactsOfRecord, IssuedRecord, KeyId, KeyRecord, KeyStore, LedgerIdentity,
+    LedgerMark, LedgerMarks, NotificationKinds, OnRecord, Origin, Quarantined, RevisedRecord, Roll, RollCall,
+    SeenPosition, ServerId, StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, Held, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use sqlx::MySql;

@@ -5,8 +5,8 @@ use crate::error::Failure;
 use crate::notices::{IDENTITY, Teller, id, key};
 use crate::row::{optional_timestamp, sum, timestamp};
 use coupon_app::{
-    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan, Recipient, Report, Settled,
-    Taken, Verdict,
+    AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan,
+    Recipient, Report, Settled, Taken, Verdict,
 };
 use coupon_core::{Span, Timestamp};
 use rusqlite::types::Value;

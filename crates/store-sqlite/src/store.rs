@@ -11,9 +11,9 @@ use crate::tail::Tail;
 use crate::{audit, history, keys, load, query, webhooks};
 use async_trait::async_trait;
 use coupon_app::{
-    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, KeyId, KeyRecord, KeyStore, LedgerError,
-    NotificationKinds, Origin, RecordStore, Redeemable, RedemptionOutcome, RedemptionRequest,
-    RedemptionStore, Restore, Seq, StoreError, StoreTally, WalletFilter,
+    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, KeyId,
+    KeyRecord, KeyStore, LedgerError, NotificationKinds, Origin, RecordStore, Redeemable, RedemptionOutcome,
+    RedemptionRequest, RedemptionStore, Restore, Seq, StoreError, StoreTally, WalletFilter,
 };
 use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};

@@ -2,9 +2,9 @@
 
 use super::store::{Books, MemoryStore};
 use crate::{
-    About, AuditedMatter, Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, News,
-    Notification, NotificationId, NotificationKind, NotificationOutbox, Origin, OutboxTally, Passed, Plan, Reminders,
-    Settled, StoreError, Taken,
+    About, AuditedMatter, Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun,
+    News, Notification, NotificationId, NotificationKind, NotificationOutbox, Origin, OutboxTally, Passed,
+    Plan, Reminders, Settled, StoreError, Taken,
 };
 use async_trait::async_trait;
 use coupon_core::{HistoryEntry, IssuedCoupon, Span, Step, Timestamp, decide_reminder};

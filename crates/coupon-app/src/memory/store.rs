@@ -5,10 +5,10 @@ use super::facts::lives;
 use super::notices::Notices;
 use super::uses::Uses;
 use crate::{
-    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, IssuedRecord, KeyId, KeyRecord, KeyStore,
-    LedgerError, NotificationId, NotificationKinds, Origin, Record, RecordStore, Redeemable,
-    RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq, StoreError,
-    StoreTally, WalletFilter,
+    Applied, AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, CouponStore, Entry, IssuedRecord,
+    KeyId, KeyRecord, KeyStore, LedgerError, NotificationId, NotificationKinds, Origin, Record, RecordStore,
+    Redeemable, RedemptionOutcome, RedemptionRequest, RedemptionStore, Restore, RevisedRecord, Seq,
+    StoreError, StoreTally, WalletFilter,
 };
 use async_trait::async_trait;
 use coupon_core::{

@@ -3,8 +3,8 @@
 use super::audit::Log;
 use crate::limits::MAX_WEBHOOKS;
 use crate::{
-    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, ContactStore, Contacts, Origin, StoreError,
-    Webhook, WebhookDraft, WebhookId, WebhookStore,
+    AuditAction, AuditEntry, AuditFilter, AuditLog, AuditedMatter, ContactStore, Contacts, Origin,
+    StoreError, Webhook, WebhookDraft, WebhookId, WebhookStore,
 };
 use async_trait::async_trait;
 use coupon_core::{Contact, Timestamp, UserId};

@@ -24,7 +24,7 @@ use redis::{Connection, ConnectionLike as _, Value};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Requests under way at the ledger.
@@ -46,13 +46,13 @@ const RANDOM_BELOW: &str = "2147483647";
 
 /// P7.
 pub(super) fn take_against_benchmark(session: &mut Session) -> anyhow::Result<Found> {
-    let mut bench = Bench::start()?;
     let (count, calls) = (
         session.pick(ISSUES, QUICK_ISSUES),
         session.pick(CALLS, QUICK_CALLS),
     );
     let (mut ratios, mut batched, mut single, mut sizes) = (vec![], vec![], vec![], vec![]);
     for round in 0..=session.wishes.rounds {
+        let mut bench = Bench::start()?;
         let (rate, batch) = bench.issue(count)?;
         let call = bench.publish()?;
         let hash = call.hash.clone();
@@ -99,26 +99,21 @@ pub(super) fn take_against_benchmark(session: &mut Session) -> anyhow::Result<Fo
 
 /// P8.
 pub(super) fn take_without_stream(session: &mut Session) -> anyhow::Result<Found> {
-    let mut bench = Bench::start()?;
-    let script = bench.publish()?.text;
-    let without = bench.load(&without_stream_entry(&script)?)?;
     let (batches, calls) = (
         session.pick(BATCHES, QUICK_BATCHES),
         session.pick(CALLS, QUICK_CALLS),
     );
     let (mut ratios, mut single_ratios, mut on, mut off) = (vec![], vec![], vec![], vec![]);
     for round in 0..=session.wishes.rounds {
-        let mut rates = [0.0; 2];
+        let mut bench = Bench::start()?;
+        let as_it_is = bench.publish()?;
+        let without = bench.load(&without_stream_entry(&as_it_is.text)?)?;
+        let ways = [(as_it_is.hash, Stream::Kept), (without, Stream::Without)];
+        let rates = bench.batches(&ways, batches)?;
         let mut single = [0.0; 2];
-        for (place, stream) in [Stream::Kept, Stream::Without].into_iter().enumerate() {
+        for (place, (hash, stream)) in ways.iter().enumerate() {
             let call = bench.publish()?;
-            let hash = match stream {
-                Stream::Kept => call.hash.clone(),
-                Stream::Without => without.clone(),
-            };
-            rates[place] = bench.batches(&call, &hash, batches, stream)?;
-            let call = bench.publish()?;
-            single[place] = bench.benchmark(&call, &hash, calls, stream)?;
+            single[place] = bench.benchmark(&call, hash, calls, *stream)?;
         }
         if round == 0 {
             // The first is for warming up.
@@ -151,8 +146,8 @@ pub(super) fn take_without_stream(session: &mut Session) -> anyhow::Result<Found
         single_ratios,
     );
     found.note(format!(
-        "{batches} calls a round each way on one connection, one after the other, of the product's script and of the same text \
-         without the lines of the stream entry; Redis with appendonly yes and appendfsync always; after each round positions, \
+        "{batches} calls a round each way on one connection, in turns, of the product's script and of the same text without the \
+         lines of the stream entry, on a new server each round; Redis with appendonly yes and appendfsync always; after each round positions, \
          users and stream were audited"
     ));
     Ok(found)
@@ -233,26 +228,29 @@ impl Bench {
         Ok(load.arg("LOAD").arg(text).query(&mut self.connection)?)
     }
 
-    /// Calls a script with batches of users, one call after the other; users a second.
-    fn batches(&mut self, call: &Call, hash: &str, batches: u32, stream: Stream) -> anyhow::Result<f64> {
-        let batch = |number: u32| {
+    /// Calls two scripts with batches of users in turns, each for a coupon of its own; users a second of each.
+    fn batches(&mut self, ways: &[(String, Stream); 2], batches: u32) -> anyhow::Result<[f64; 2]> {
+        let calls = [self.publish()?, self.publish()?];
+        let mut took = [Duration::ZERO; 2];
+        for number in 0..batches {
             let first = 1 + u64::from(number * BATCH);
-            let users = (first..first + u64::from(BATCH)).map(users::user);
-            call.with(hash, &users.collect::<Vec<_>>()).get_packed_command()
-        };
-        let packed: Vec<Vec<u8>> = (0..batches).map(batch).collect();
-        let mut told = Vec::with_capacity(packed.len());
-        let began = Instant::now();
-        for packed in &packed {
-            told.push(self.connection.req_packed_command(packed)?);
+            let users: Vec<_> = (first..first + u64::from(BATCH)).map(users::user).collect();
+            // Whoever comes first in one turn comes last in the next.
+            let turn = if number % 2 == 0 { [0, 1] } else { [1, 0] };
+            for place in turn {
+                let packed = calls[place].with(&ways[place].0, &users).get_packed_command();
+                let began = Instant::now();
+                let told = self.connection.req_packed_command(&packed)?;
+                took[place] += began.elapsed();
+                all_were_issued(&told)?;
+            }
         }
-        let took = began.elapsed().as_secs_f64();
-        told.iter().try_for_each(all_were_issued)?;
         let count = batches * BATCH;
-        let issued = audit(&mut self.connection, call, stream)?;
         let everybody = (0..=u64::from(count)).map(users::user).collect();
-        issued.must_be(&everybody)?;
-        Ok(f64::from(count) / took)
+        for (call, (_, stream)) in calls.iter().zip(ways) {
+            audit(&mut self.connection, call, *stream)?.must_be(&everybody)?;
+        }
+        Ok(took.map(|took| f64::from(count) / took.as_secs_f64()))
     }
 
     /// Has redis-benchmark call a script with one user a call; calls a second, as it says itself.
@@ -281,9 +279,10 @@ impl Bench {
 
 /// That the script has issued to everybody who was asked for.
 fn all_were_issued(told: &Value) -> anyhow::Result<()> {
-    let outcomes = match told {
-        Value::Array(fields) => fields.get(15),
-        _ => None,
+    let outcomes = if let Value::Array(fields) = told {
+        fields.get(15)
+    } else {
+        None
     };
     let issued = matches!(outcomes, Some(Value::BulkString(codes)) if codes.len() == BATCH as usize && codes.iter().all(|code| *code == b'i'));
     ensure!(issued, "not everybody was issued one: {told:?}");

@@ -188,10 +188,7 @@ mod tests {
                 view.show(&shown(number), Instant::now());
             }
         });
-        let (round, watches) = (
-            Arc::clone(&house.round),
-            [Arc::clone(&deaf.watch), watch],
-        );
+        let (round, watches) = (Arc::clone(&house.round), [Arc::clone(&deaf.watch), watch]);
         tokio::spawn(async move {
             let patience = Patience::new(&Limits::default());
             let mut rounds = interval(ROUND);

@@ -164,7 +164,12 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
     let house = House::open();
     let log = || house.get("/v1/admin/audit-log", &house.admin).json()["data"].clone();
     // Where nothing lies nothing is done.
-    house.ask("POST", &format!("{PATH}/memory-1/dismiss"), &house.admin, Value::Null);
+    house.ask(
+        "POST",
+        &format!("{PATH}/memory-1/dismiss"),
+        &house.admin,
+        Value::Null,
+    );
     assert_eq!(log(), json!([]));
     for number in 1..=2 {
         keep(&house, "it is no event", &[number], true);
@@ -178,7 +183,12 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|entry| (entry["action"].as_str().unwrap(), entry["deadLetterId"].as_str().unwrap()))
+        .map(|entry| {
+            (
+                entry["action"].as_str().unwrap(),
+                entry["deadLetterId"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -188,6 +198,9 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
         ]
     );
     for entry in log.as_array().unwrap() {
-        assert!(entry["actor"].is_string() && entry["requestId"].is_string(), "{entry}");
+        assert!(
+            entry["actor"].is_string() && entry["requestId"].is_string(),
+            "{entry}"
+        );
     }
 }

@@ -94,7 +94,8 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
             "notificationId",
             "webhookId",
             "deadLetterId",
-        ].map(|name| cell(entry, name));
+        ]
+        .map(|name| cell(entry, name));
         let on = on
             .into_iter()
             .find(|cell| cell != "-")

@@ -72,7 +72,10 @@ fn a_webhook_is_made_pinged_rotated_and_deleted_from_the_command_line() {
     let text = with(&["audit-log", "list", "--json"]);
     assert!(!text.contains("whsec_") && !text.contains(secret), "{text}");
     let log: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let told: Vec<_> = log.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let told: Vec<_> = log
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
     assert_eq!(
         told,
         [
@@ -84,8 +87,14 @@ fn a_webhook_is_made_pinged_rotated_and_deleted_from_the_command_line() {
             "webhook.created"
         ]
     );
-    assert!(log.iter().all(|entry| entry["webhookId"] == 1 && entry["actor"].is_string()));
-    assert_eq!((&log[0]["before"]["url"], &log[0]["after"]), (&json!(url), &Value::Null));
+    assert!(
+        log.iter()
+            .all(|entry| entry["webhookId"] == 1 && entry["actor"].is_string())
+    );
+    assert_eq!(
+        (&log[0]["before"]["url"], &log[0]["after"]),
+        (&json!(url), &Value::Null)
+    );
     assert_eq!(log[2]["after"]["disabledReason"], "by-hand");
     assert_eq!(
         (&log[3]["before"]["description"], &log[3]["after"]["description"]),

@@ -67,7 +67,9 @@ async fn bring(channel: &KafkaChannel, positions: impl Iterator<Item = u32>) -> 
             match outcome {
                 ChannelOutcome::Delivered(_) => {}
                 ChannelOutcome::RetryLater { .. } => again.push(position),
-                other => panic!("{other:?}"),
+                other @ (ChannelOutcome::Refused(_)
+                | ChannelOutcome::DisableEndpoint(_)
+                | ChannelOutcome::Undeliverable(_)) => panic!("{other:?}"),
             }
         }
         failures += again.len();
@@ -202,7 +204,10 @@ fn without_its_topic_or_with_a_weak_one_a_notification_waits_and_says_why() {
             let channel = KafkaChannel::new(options.clone(), patience());
             match deliver(&channel, 1).await {
                 ChannelOutcome::RetryLater { report, .. } => report.text.into_string(),
-                other => panic!("{other:?}"),
+                other @ (ChannelOutcome::Delivered(_)
+                | ChannelOutcome::Refused(_)
+                | ChannelOutcome::DisableEndpoint(_)
+                | ChannelOutcome::Undeliverable(_)) => panic!("{other:?}"),
             }
         };
         let said = why(&options).await;

@@ -42,7 +42,9 @@ pub(crate) async fn add(store: &MemoryAddresses, url: &str, kinds: WebhookKinds)
     };
     store
         .add_webhook(&draft, at(0), &"key-1".into())
-        .await.unwrap().unwrap()
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 impl Scene {
@@ -359,7 +361,13 @@ async fn those_are_told_that_want_the_kind_and_are_enabled() {
 #[tokio::test]
 async fn a_webhook_that_is_not_there_is_refused_for_good() {
     let scene = Scene::open().await;
-    assert!(scene.store.delete_webhook(scene.webhook.id, at(9), &"key-1".into()).await.unwrap());
+    assert!(
+        scene
+            .store
+            .delete_webhook(scene.webhook.id, at(9), &"key-1".into())
+            .await
+            .unwrap()
+    );
     for recipient in [scene.webhook.id.to_string(), "holder".to_owned(), "0".to_owned()] {
         let outcome = scene
             .channel

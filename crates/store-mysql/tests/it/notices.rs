@@ -142,13 +142,21 @@ fn a_webhook_at_one_server_has_all_of_them_write_notifications(engine: SqlEngine
             kinds: WebhookKinds::All,
             secret: WebhookSecret::new([7; 32]),
         };
-        let webhook = here.add_webhook(&draft, START, &"key-1".into()).await.unwrap().unwrap();
+        let webhook = here
+            .add_webhook(&draft, START, &"key-1".into())
+            .await
+            .unwrap()
+            .unwrap();
         bring(&here, coupon, 1, &[2]).await;
         assert_eq!(told(&here).await, issued(coupon, &[2]), "not of what was before");
         there.learn_webhooks().await.unwrap();
         bring(&there, coupon, 1, &[3]).await;
         assert_eq!(told(&there).await, issued(coupon, &[2, 3]));
-        assert!(here.delete_webhook(webhook.id, START, &"key-1".into()).await.unwrap());
+        assert!(
+            here.delete_webhook(webhook.id, START, &"key-1".into())
+                .await
+                .unwrap()
+        );
         there.learn_webhooks().await.unwrap();
         bring(&there, coupon, 1, &[4]).await;
         assert_eq!(told(&there).await, issued(coupon, &[2, 3]));

@@ -101,10 +101,9 @@ fn fill(database: &SqlDatabase, version: usize) {
         ));
     }
     for table in [
-        format!(
-            "quarantine (fingerprint, coupon_id, epoch, position, user_id, reason, record)
-                 VALUES (REPEAT('f', 16), 1, 2, 3, 'lee', 'stale-epoch', '{{}}')"
-        ),
+        "quarantine (fingerprint, coupon_id, epoch, position, user_id, reason, record)
+             VALUES (REPEAT('f', 16), 1, 2, 3, 'lee', 'stale-epoch', '{}')"
+            .to_owned(),
         format!(
             "command_tokens (scope, payload, coupon_id, revision, decided_at)
                  VALUES (REPEAT('s', 16), REPEAT('p', 16), 1, 2, {AT})"
@@ -153,9 +152,7 @@ fn fill(database: &SqlDatabase, version: usize) {
         ));
     }
     if version >= 6 {
-        say(format!(
-            "INSERT INTO issued_blocks (coupon_id, block, held, surveyed) VALUES (1, 0, 3, 3)"
-        ));
+        say("INSERT INTO issued_blocks (coupon_id, block, held, surveyed) VALUES (1, 0, 3, 3)".to_owned());
         say("INSERT INTO announcements VALUES (1, 3)".to_owned());
         say(format!(
             "INSERT INTO notifications (coupon_id, position, kind, detail, at, done_at)
@@ -298,10 +295,11 @@ async fn what_was_in_it_is_found_by_every_port(database: &SqlDatabase, version: 
     let kim = issue(&ledger, CouponId::FIRST, &user(1)).await.unwrap();
     assert!(matches!(kim, Outcome::AlreadyIssued { .. }), "{kim:?}");
     let lee = UserId::parse("lee").unwrap();
-    match issue(&ledger, CouponId::FIRST, &lee).await.unwrap() {
-        Outcome::Issued(grant) => assert_eq!(grant.position.get(), 4),
-        other => panic!("{other:?}"),
-    }
+    let lee = issue(&ledger, CouponId::FIRST, &lee).await.unwrap();
+    assert!(
+        matches!(&lee, Outcome::Issued(grant) if grant.position.get() == 4),
+        "{lee:?}"
+    );
 }
 
 on_both! {

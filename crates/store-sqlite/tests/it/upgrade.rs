@@ -37,11 +37,7 @@ fn write(connection: &Connection, format: usize) {
     let (first, second) = [first, second]
         .map(|it| serde_json::to_string(&it).unwrap())
         .into();
-    let run = |sql: &str| {
-        connection
-            .execute_batch(sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    };
+    let run = |sql: &str| connection.execute_batch(sql).unwrap();
     run(
         "INSERT INTO coupons (id, revision, quantity, deleted, issued, last_position, indexed_through)
          VALUES (1, 2, 5, 0, 3, 3, 3)",

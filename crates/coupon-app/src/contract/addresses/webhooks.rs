@@ -4,8 +4,8 @@ use super::{AddressBook, AddressHarness};
 use crate::contract::{at, run};
 use crate::limits::MAX_WEBHOOKS;
 use crate::{
-    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedMatter, AuditedWebhook, DisabledReason, NotificationKind, Origin, Webhook, WebhookDraft, WebhookId, WebhookKinds, WebhookSecret,
-    WebhookUrl,
+    AuditAction, AuditEntry, AuditFilter, AuditedChange, AuditedMatter, AuditedWebhook, DisabledReason,
+    NotificationKind, Origin, Webhook, WebhookDraft, WebhookId, WebhookKinds, WebhookSecret, WebhookUrl,
 };
 use coupon_core::Span;
 
@@ -80,7 +80,12 @@ pub fn ids_are_given_once_even_after_a_deletion_and_a_restart(harness: &mut dyn 
             assert!(!ids.contains(&added.id), "{} was given twice", added.id);
             assert!(ids.iter().all(|earlier| *earlier < added.id));
             ids.push(added.id);
-            assert!(book.webhooks.delete_webhook(added.id, at(9), &by()).await.unwrap());
+            assert!(
+                book.webhooks
+                    .delete_webhook(added.id, at(9), &by())
+                    .await
+                    .unwrap()
+            );
             book = harness.reopen(book).await;
         }
     });
@@ -119,10 +124,18 @@ pub fn there_are_never_more_webhooks_than_may_be(harness: &mut dyn AddressHarnes
                     .is_some()
             );
         }
-        assert_eq!(book.webhooks.add_webhook(&draft(1), at(1), &by()).await.unwrap(), None);
+        assert_eq!(
+            book.webhooks.add_webhook(&draft(1), at(1), &by()).await.unwrap(),
+            None
+        );
         let all = book.webhooks.webhooks().await.unwrap();
         assert_eq!(all.len(), MAX_WEBHOOKS);
-        assert!(book.webhooks.delete_webhook(all[0].id, at(9), &by()).await.unwrap());
+        assert!(
+            book.webhooks
+                .delete_webhook(all[0].id, at(9), &by())
+                .await
+                .unwrap()
+        );
         assert!(
             book.webhooks
                 .add_webhook(&draft(1), at(1), &by())
@@ -145,9 +158,26 @@ pub fn a_deleted_webhook_is_gone_and_cannot_be_changed(harness: &mut dyn Address
             .await
             .unwrap()
             .unwrap();
-        assert!(book.webhooks.delete_webhook(added.id, at(9), &by()).await.unwrap());
-        assert!(!book.webhooks.delete_webhook(added.id, at(9), &by()).await.unwrap());
-        assert!(!book.webhooks.change_webhook(&added.clone().next(), None).await.unwrap());
+        assert!(
+            book.webhooks
+                .delete_webhook(added.id, at(9), &by())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !book
+                .webhooks
+                .delete_webhook(added.id, at(9), &by())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !book
+                .webhooks
+                .change_webhook(&added.clone().next(), None)
+                .await
+                .unwrap()
+        );
         assert_eq!(book.webhooks.webhook(added.id).await.unwrap(), None);
     });
 }
@@ -177,9 +207,20 @@ pub fn what_administrators_do_to_webhooks_is_logged_and_no_secret_with_it(harnes
             .clone()
             .rotated(WebhookSecret::new([0xff; 32]), at(3), Span::from_secs(1));
         for (next, order, when) in [(&off, &orders[1], at(2)), (&rotated, &orders[2], at(3))] {
-            assert!(book.webhooks.change_webhook(next, Some((order, when))).await.unwrap());
+            assert!(
+                book.webhooks
+                    .change_webhook(next, Some((order, when)))
+                    .await
+                    .unwrap()
+            );
             // Of the same revision once more: refused, and not logged.
-            assert!(!book.webhooks.change_webhook(next, Some((order, when))).await.unwrap());
+            assert!(
+                !book
+                    .webhooks
+                    .change_webhook(next, Some((order, when)))
+                    .await
+                    .unwrap()
+            );
         }
         // Nobody ordered this.
         let enabled = rotated.clone().enabled();
@@ -235,7 +276,10 @@ pub fn what_is_to_become_of_dead_letters_is_logged(harness: &mut dyn AddressHarn
         let actions: Vec<AuditAction> = log.iter().map(|entry| entry.action).collect();
         assert_eq!(
             actions,
-            [AuditAction::DeadLettersDismissed, AuditAction::DeadLettersReplayed]
+            [
+                AuditAction::DeadLettersDismissed,
+                AuditAction::DeadLettersReplayed
+            ]
         );
         for entry in log {
             let through = "kafka-0-17".into();

@@ -210,7 +210,8 @@ pub fn a_final_delivery_is_replayed_by_hand(harness: &mut dyn NoticeHarness) {
         for (delivery, micros) in [(&unknown, 3), (&taken.delivery, 3)] {
             let replayed = outbox
                 .replay(delivery, after_start(micros), &"key-1".into())
-                .await.unwrap();
+                .await
+                .unwrap();
             assert!(!replayed, "nothing final is there");
         }
         settle(exam, 4, &taken, Verdict::Dead, "gone").await;

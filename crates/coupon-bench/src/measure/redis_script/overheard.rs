@@ -131,7 +131,7 @@ impl Call {
         let call = self.with(hash, users);
         let word = |word: redis::Arg<&[u8]>| match word {
             redis::Arg::Simple(bytes) => Ok(String::from_utf8(bytes.to_vec())?),
-            _ => bail!("a cursor"),
+            redis::Arg::Cursor | _ => bail!("a cursor"),
         };
         call.args_iter().map(word).collect()
     }

@@ -37,12 +37,7 @@ fn wire(listed: ListedLetter) -> DeadLetter {
 }
 
 /// Writes into the audit log what is about to be done to dead letters, if there are any.
-async fn note(
-    station: &Station,
-    action: AuditAction,
-    through: &str,
-    origin: &Origin,
-) -> Result<(), Problem> {
+async fn note(station: &Station, action: AuditAction, through: &str, origin: &Origin) -> Result<(), Problem> {
     let present = station.hall.dead_letters.list(None, 1).await;
     let present = present.map_err(|error| looking_failed(&error))?;
     if present.is_none_or(|letters| letters.is_empty()) {

@@ -47,22 +47,27 @@ pub(crate) async fn change_webhook(
         return Err(Problem::InvalidValues(wrong));
     }
     let now = station.desk.now();
-    let webhook = change(&station, id, (&command.origin, &command.headers), |mut webhook| {
-        if let Some(Some(url)) = &url {
-            webhook.url = url.clone();
-        }
-        if let Some(description) = &description {
-            webhook.description.clone_from(description);
-        }
-        if let Some(kinds) = &kinds {
-            webhook.kinds = kinds.clone();
-        }
-        match body.enabled {
-            None => webhook.next(),
-            Some(true) => webhook.enabled(),
-            Some(false) => webhook.disabled(now, DisabledReason::ByHand),
-        }
-    })
+    let webhook = change(
+        &station,
+        id,
+        (&command.origin, &command.headers),
+        |mut webhook| {
+            if let Some(Some(url)) = &url {
+                webhook.url = url.clone();
+            }
+            if let Some(description) = &description {
+                webhook.description.clone_from(description);
+            }
+            if let Some(kinds) = &kinds {
+                webhook.kinds = kinds.clone();
+            }
+            match body.enabled {
+                None => webhook.next(),
+                Some(true) => webhook.enabled(),
+                Some(false) => webhook.disabled(now, DisabledReason::ByHand),
+            }
+        },
+    )
     .await?;
     tracing::info!(webhook = %id, by = %command.origin.key, "a webhook was changed");
     shown(StatusCode::OK, &webhook, now)

@@ -45,9 +45,7 @@ pub(crate) async fn replay_webhook_delivery(
         recipient: id.recipient(),
     };
     let kept = super::deliveries(&station)?;
-    let replayed = kept
-        .replay(&delivery, station.desk.now(), &command.origin)
-        .await;
+    let replayed = kept.replay(&delivery, station.desk.now(), &command.origin).await;
     if !replayed.map_err(|error| writing_failed(&error))? {
         return Err(Problem::UnknownDelivery);
     }
