@@ -162,7 +162,12 @@ fn readiness_tells_what_wiring_remarks() {
 #[test]
 fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
     let house = House::open();
-    let log = || house.get("/v1/admin/audit-log", &house.admin).json()["data"].clone();
+    let log = || {
+        let mut entries = house.get("/v1/admin/audit-log", &house.admin).json()["data"].take();
+        let entries = entries.as_array_mut().unwrap();
+        entries.retain(|entry| !entry["deadLetterId"].is_null());
+        std::mem::take(entries)
+    };
     // Where nothing lies nothing is done.
     house.ask(
         "POST",
@@ -170,7 +175,7 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
         &house.admin,
         Value::Null,
     );
-    assert_eq!(log(), json!([]));
+    assert!(log().is_empty());
     for number in 1..=2 {
         keep(&house, "it is no event", &[number], true);
     }
@@ -180,8 +185,6 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
     }
     let log = log();
     let told: Vec<_> = log
-        .as_array()
-        .unwrap()
         .iter()
         .map(|entry| {
             (
@@ -197,7 +200,7 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
             ("dead_letters.replayed", "memory-1")
         ]
     );
-    for entry in log.as_array().unwrap() {
+    for entry in &log {
         assert!(
             entry["actor"].is_string() && entry["requestId"].is_string(),
             "{entry}"

@@ -59,6 +59,7 @@ impl JobThread {
         // Its threads do what the jobs have the store do.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .thread_name("jobs-store")
             .on_thread_start(|| step_back("jobs"))
             .build()
             .context("cannot start the runtime of the jobs")?;
