@@ -181,9 +181,10 @@ impl Settings {
             "need database.url beside them: Redis decides, the database keeps the record",
         );
         findings.expect(
-            !self.kafka.is_set() || self.redis.is_set(),
+            !self.kafka.is_set() || self.redis.is_set() || self.kafka.tells(),
             "kafka.brokers",
-            "need redis.addresses beside them: Kafka carries what Redis has decided",
+            "need redis.addresses or kafka.notifications beside them: Kafka carries what Redis has decided, and \
+             notifications",
         );
         findings.expect(
             self.default_strategy
