@@ -2,15 +2,12 @@
 
 use crate::house::{House, NoStore};
 use crate::results::{Better, Figure, Found, Goal, Unit};
-use crate::server::Usage;
 use crate::session::Session;
 use crate::sync;
 use std::time::Instant;
 
 /// Requests in each batch.
 const BATCH: usize = 1_024;
-/// Requests under way: while one batch is committed, the next one gathers.
-const IN_FLIGHT: usize = 2 * BATCH;
 const ISSUES: u64 = 3_000_000;
 const QUICK_ISSUES: u64 = 300_000;
 const WARM_UP: u64 = 100_000;
@@ -20,18 +17,18 @@ pub(super) const RECORD_BYTES: u64 = 42;
 
 pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
     let count = session.pick(ISSUES, QUICK_ISSUES);
-    let (mut rate, mut ratio, mut raw_rate, mut batch, mut sync_us, mut cpu) =
-        (vec![], vec![], vec![], vec![], vec![], vec![]);
+    let (mut rate, mut ratio, mut raw_rate, mut batch, mut sync_us) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for round in 1..=session.wishes.rounds {
         let directory = session.directory("p4-")?;
         let house = House::open(directory.path(), &NoStore)?;
         let coupon = house.create(None)?;
-        house.issue(coupon, 0, WARM_UP, IN_FLIGHT)?;
-        let (before, used_before) = (house.combiner.stats(), Usage::of_this()?);
+        house.issue(coupon, 0, WARM_UP, BATCH)?;
+        let before = house.combiner.stats();
         let began = Instant::now();
-        house.issue(coupon, WARM_UP, count, IN_FLIGHT)?;
+        house.issue(coupon, WARM_UP, count, BATCH)?;
         let took = began.elapsed().as_secs_f64();
-        let (after, used) = (house.combiner.stats(), Usage::of_this()?);
+        let after = house.combiner.stats();
         let batches = after.batches - before.batches;
         anyhow::ensure!(batches > 0, "the combiner has counted no batches");
         let mean = count as f64 / batches as f64;
@@ -51,7 +48,6 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
         raw_rate.push(raw_issues);
         batch.push(mean);
         sync_us.push(raw.median_us());
-        cpu.push((used.cpu - used_before.cpu).as_secs_f64() * 1e6 / count as f64);
     }
     let mut found = Found::default();
     found.figures.push(Figure {
@@ -76,14 +72,13 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
         raw_rate,
     );
     found.beside("requests in a batch, on average", Unit::Count, batch);
-    found.beside("processor time per issue, of both threads", Unit::Micros, cpu);
     found.beside(
         "one write and sync of such a batch, median",
         Unit::Micros,
         sync_us,
     );
     found.note(format!(
-        "{count} issues a round from one submitting thread with {IN_FLIGHT} under way, so that a batch gathers while another is committed by the ledger's thread, no store; the raw writes had the same number of batches of the same mean size"
+        "{count} issues a round from one submitting thread with {BATCH} under way, no store; the raw writes had the same number of batches of the same mean size"
     ));
     Ok(found)
 }
