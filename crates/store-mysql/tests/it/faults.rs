@@ -399,15 +399,20 @@ fn a_server_killed_in_the_middle_keeps_what_was_answered(engine: SqlEngine) {
         let coupon = create(&ledger, 900).await;
         let again = Arc::new(AtomicUsize::new(0));
         let done = Arc::new(AtomicUsize::new(0));
+        let killed = Arc::new(AtomicUsize::new(0));
         let (asking, counting, rounds) = (Arc::clone(&ledger), Arc::clone(&again), Arc::clone(&done));
+        let kills = Arc::clone(&killed);
         let work = RUNTIME.spawn(async move {
             let mut told = Vec::new();
-            for round in 0..200_usize {
+            // Nobody has asked his last before the last kill.
+            let mut round = 0_usize;
+            while round < 200 || kills.load(Ordering::Relaxed) < 3 {
                 let users: Vec<_> = (0..20).map(|n| user(round * 10 + n)).collect();
                 let requests = users.iter().map(|user| ask(coupon, user, None)).collect();
                 let outcomes = insist(&asking, requests, &counting).await;
                 told.extend(users.iter().map(|user| user.as_str().to_owned()).zip(outcomes));
-                rounds.store(round + 1, Ordering::Relaxed);
+                round += 1;
+                rounds.store(round, Ordering::Relaxed);
             }
             told
         });
@@ -417,6 +422,7 @@ fn a_server_killed_in_the_middle_keeps_what_was_answered(engine: SqlEngine) {
                 .load(Ordering::Relaxed)
                 >= kill));
             server.kill9();
+            killed.fetch_add(1, Ordering::Relaxed);
             server.restart().unwrap();
         }
         let told = work.await.unwrap();
