@@ -130,42 +130,38 @@ fn record(found: &MySqlRow) -> Result<(Quarantined, Fingerprint), Failure> {
 
 /// A page of what is there, by number.
 pub(crate) async fn page(reader: &Reader, after: u64, limit: usize) -> Result<Vec<Quarantined>, Failure> {
-    let script = || {
-        let mut script = Script::new();
-        script
-            .statement("SELECT ")
-            .sql(COLUMNS)
-            .sql(" FROM quarantine WHERE number > ")
-            .number(after);
-        script.sql(" ORDER BY number LIMIT ").number(limit_of(limit));
-        script
-    };
-    let answered = reader.ask_one(script).await?;
-    let found = answered
-        .rows
-        .iter()
-        .map(|found| record(found).map(|(kept, _)| kept));
-    found.collect()
+    paged(reader, "TRUE", after, limit).await
 }
 
 /// A page of what nobody has dismissed, by number.
 pub(crate) async fn listed(reader: &Reader, after: u64, limit: usize) -> Result<Vec<Quarantined>, Failure> {
+    paged(reader, "dismissed = 0", after, limit).await
+}
+
+async fn paged(
+    reader: &Reader,
+    condition: &'static str,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Quarantined>, Failure> {
     let script = || {
         let mut script = Script::new();
         script
             .statement("SELECT ")
             .sql(COLUMNS)
-            .sql(" FROM quarantine WHERE dismissed = 0 AND number > ")
+            .sql(" FROM quarantine WHERE ")
+            .sql(condition)
+            .sql(" AND number > ")
             .number(after);
         script.sql(" ORDER BY number LIMIT ").number(limit_of(limit));
         script
     };
     let answered = reader.ask_one(script).await?;
-    let found = answered
+    let kept = answered
         .rows
         .iter()
         .map(|found| record(found).map(|(kept, _)| kept));
-    found.collect()
+    kept.collect()
 }
 
 /// Takes everything through this number off the list, and says how many. If the answer is lost and it is asked again,

@@ -23,11 +23,7 @@ fn a_broker_killed_in_the_middle_loses_nothing_that_was_published() {
         return;
     };
     block_on(async {
-        let options = KafkaOptions {
-            publish_timeout: Duration::from_secs(3),
-            request_timeout: Duration::from_secs(2),
-            ..rig::options(&kafka.bootstrap())
-        };
+        let options = rig::impatient(&kafka.bootstrap());
         create_topics(&options, &rig::plan(3)).await.unwrap();
         let feed = KafkaFeed::new(options.clone());
         let group = worker();

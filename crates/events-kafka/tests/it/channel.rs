@@ -147,11 +147,7 @@ fn a_broker_killed_and_started_again_loses_no_notification_that_was_called_deliv
         return;
     };
     block_on(async {
-        let options = KafkaOptions {
-            publish_timeout: Duration::from_secs(3),
-            request_timeout: Duration::from_secs(2),
-            ..rig::options(&kafka.bootstrap())
-        };
+        let options = rig::impatient(&kafka.bootstrap());
         create_topics(&options, &rig::plan(PARTITIONS)).await.unwrap();
         let channel = KafkaChannel::new(options.clone(), patience());
         assert_eq!(bring(&channel, 1..=50).await, 0);

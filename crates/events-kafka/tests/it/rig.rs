@@ -39,6 +39,15 @@ pub(crate) fn options(bootstrap: &str) -> KafkaOptions {
     }
 }
 
+/// The same for a test that takes its broker away and does not want to wait long for those who ask it.
+pub(crate) fn impatient(bootstrap: &str) -> KafkaOptions {
+    KafkaOptions {
+        publish_timeout: Duration::from_secs(3),
+        request_timeout: Duration::from_secs(2),
+        ..options(bootstrap)
+    }
+}
+
 /// Topics on one broker.
 pub(crate) fn plan(partitions: u16) -> TopicPlan {
     TopicPlan {
