@@ -13,6 +13,7 @@ pub use lane::{Lane, Pending};
 use crate::{Answer, IssueLedger, LedgerError, Reason, Request, limits};
 use lane::LaneShared;
 use pacer::Pacer;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -47,8 +48,8 @@ struct Shared {
 /// Requests in order of arrival; `tickets[i]` says where the answer to `requests[i]` goes.
 #[derive(Debug)]
 struct Inbox {
-    requests: Vec<Request>,
-    tickets: Vec<Ticket>,
+    requests: VecDeque<Request>,
+    tickets: VecDeque<Ticket>,
     /// Requests that were handed to the owner and are not answered yet.
     committing: usize,
     /// The owner wants to be woken when so many requests wait; `usize::MAX` while it is awake.
@@ -77,8 +78,8 @@ impl Shared {
         if inbox.requests.len() + inbox.committing >= limits::MAX_WAITING {
             return Err(LedgerError::Unavailable(Reason::QueueFull));
         }
-        inbox.requests.push(request);
-        inbox.tickets.push(ticket);
+        inbox.requests.push_back(request);
+        inbox.tickets.push_back(ticket);
         let wake = inbox.requests.len() >= inbox.wake_at;
         if wake {
             inbox.wake_at = usize::MAX;
@@ -96,8 +97,8 @@ impl Combiner {
     pub fn start(name: &str, ledger: Arc<dyn IssueLedger>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             inbox: Mutex::new(Inbox {
-                requests: Vec::new(),
-                tickets: Vec::new(),
+                requests: VecDeque::new(),
+                tickets: VecDeque::new(),
                 committing: 0,
                 wake_at: usize::MAX,
                 closing: false,
@@ -112,6 +113,7 @@ impl Combiner {
             .build()?;
         let owner = Owner {
             shared: Arc::clone(&shared),
+            largest: ledger.largest_batch().clamp(1, limits::MAX_BATCH),
             batch: Batch::default(),
         };
         let thread = std::thread::Builder::new()
@@ -175,6 +177,8 @@ struct Batch {
 
 struct Owner {
     shared: Arc<Shared>,
+    /// Most requests in a batch.
+    largest: usize,
     batch: Batch,
 }
 
@@ -211,11 +215,11 @@ impl Owner {
         }
         let deadline = pacer.pause().map(|pause| Instant::now() + pause);
         while let Some(left) = deadline.and_then(|deadline| deadline.checked_duration_since(Instant::now()))
-            && inbox.requests.len() < limits::MAX_BATCH
+            && inbox.requests.len() < self.largest
             && !inbox.closing
         {
             let here = inbox.requests.len();
-            inbox.wake_at = limits::MAX_BATCH;
+            inbox.wake_at = self.largest;
             let waited = self.shared.arrived.wait_timeout(inbox, left.min(pacer::STEP));
             inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
             if inbox.requests.len() == here {
@@ -224,13 +228,9 @@ impl Owner {
         }
         inbox.wake_at = usize::MAX;
         let batch = &mut self.batch;
-        if inbox.requests.len() <= limits::MAX_BATCH {
-            std::mem::swap(&mut inbox.requests, &mut batch.requests);
-            std::mem::swap(&mut inbox.tickets, &mut batch.tickets);
-        } else {
-            batch.requests.extend(inbox.requests.drain(..limits::MAX_BATCH));
-            batch.tickets.extend(inbox.tickets.drain(..limits::MAX_BATCH));
-        }
+        let taken = inbox.requests.len().min(self.largest);
+        batch.requests.extend(inbox.requests.drain(..taken));
+        batch.tickets.extend(inbox.tickets.drain(..taken));
         inbox.committing = batch.tickets.len();
         if batch.lanes.len() < inbox.lanes.len() {
             batch.lanes.clone_from(&inbox.lanes);

@@ -241,6 +241,10 @@ impl IssueLedger for Forwarding {
         self.forward(asked, &mut answers[before..]).await;
     }
 
+    fn largest_batch(&self) -> usize {
+        self.ledger.largest_batch()
+    }
+
     fn health(&self) -> Health {
         self.ledger.health()
     }

@@ -31,6 +31,13 @@ pub trait IssueLedger: Send + Sync + 'static {
     /// can be shared; even then never by two for the same coupon, creations excepted.
     async fn commit(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>);
 
+    /// How many requests it wants in a batch at most, from one to [`MAX_BATCH`](crate::limits::MAX_BATCH). One whose
+    /// commit costs little beside its decisions wants fewer: the waiters of one batch are answered while the next is
+    /// being decided. It must take larger ones all the same.
+    fn largest_batch(&self) -> usize {
+        crate::limits::MAX_BATCH
+    }
+
     /// Whether it can keep its promise now.
     fn health(&self) -> Health;
 

@@ -4,7 +4,8 @@ use crate::books::{Books, FORESIGHT};
 use crate::disk::Disk;
 use crate::frame::{Frame, JournalId};
 use crate::limits::{
-    DEFAULT_SEGMENT_BYTES, MAX_BATCH_BYTES, MAX_REVISED_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES,
+    DEFAULT_SEGMENT_BYTES, LARGEST_BATCH, MAX_BATCH_BYTES, MAX_REVISED_BYTES, MAX_SEGMENT_BYTES,
+    MIN_SEGMENT_BYTES,
 };
 use crate::outbox::{Durable, JournalOutbox};
 use crate::preparer::Preparer;
@@ -254,6 +255,10 @@ fn mend(end: &End) -> io::Result<()> {
 impl IssueLedger for JournalLedger {
     async fn commit(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>) {
         self.desk().commit(requests, answers);
+    }
+
+    fn largest_batch(&self) -> usize {
+        LARGEST_BATCH
     }
 
     fn health(&self) -> Health {

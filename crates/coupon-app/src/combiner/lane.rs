@@ -81,7 +81,12 @@ impl LaneShared {
         let mut state = self.state();
         for (slot, answer) in mailbag.drain(..) {
             match std::mem::replace(&mut state.slots[slot], Slot::Answered(answer)) {
-                Slot::Waiting(waker) => state.untold.push(waker),
+                // Who waits for several answers in one task is woken once.
+                Slot::Waiting(waker) => {
+                    if state.untold.last().is_none_or(|last| !last.will_wake(&waker)) {
+                        state.untold.push(waker);
+                    }
+                }
                 Slot::Abandoned | Slot::Answered(_) => {
                     state.slots.remove(slot);
                 }

@@ -9,7 +9,7 @@ pub mod waiters;
 use super::ledger::{Bench, LedgerHarness, order};
 use super::{START, run};
 use crate::memory::ManualClock;
-use crate::{Combiner, CommandOutcome, IssueLedger, Lane, Reply, Request};
+use crate::{Combiner, CommandOutcome, IssueLedger, Lane, Reply, Request, limits};
 use coupon_core::{Command, CouponId, Terms};
 use gate::GatedLedger;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ macro_rules! combiner_contract {
             }
             queue {
                 a_full_queue_refuses_at_once_and_those_who_wait_are_answered
-                a_batch_holds_no_more_than_the_most_that_a_batch_may
+                a_batch_holds_no_more_than_the_ledger_wants_and_than_a_batch_may
                 a_lone_request_commits_alone
                 who_waits_together_is_committed_together
                 nothing_is_asked_before_the_future_is_polled
@@ -64,10 +64,15 @@ struct Counter {
 impl Counter {
     /// Runs one case behind an open gate.
     fn serve(harness: &mut dyn LedgerHarness, case: impl AsyncFnOnce(&Self)) {
+        Self::serve_batches(harness, limits::MAX_BATCH, case);
+    }
+
+    /// The same with a ledger that wants so many requests in a batch at most.
+    fn serve_batches(harness: &mut dyn LedgerHarness, largest: usize, case: impl AsyncFnOnce(&Self)) {
         run(async {
             let clock = Arc::new(ManualClock::at(START));
             let bench = harness.open(clock).await;
-            let gate = Arc::new(GatedLedger::before(Arc::clone(&bench.ledger)));
+            let gate = Arc::new(GatedLedger::before(Arc::clone(&bench.ledger), largest));
             let ledger: Arc<dyn IssueLedger> = Arc::clone(&gate) as _;
             let combiner = Combiner::start("examined", ledger).unwrap();
             let counter = Self {

@@ -30,6 +30,10 @@ impl IssueLedger for Shared {
         self.door.commit(requests, answers).await;
     }
 
+    fn largest_batch(&self) -> usize {
+        self.door.largest_batch()
+    }
+
     fn health(&self) -> Health {
         self.door.health()
     }

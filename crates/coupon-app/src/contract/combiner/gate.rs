@@ -13,6 +13,7 @@ pub(super) struct GatedLedger {
     arrived: watch::Sender<Vec<usize>>,
     last_arrival: Mutex<Instant>,
     accident: Mutex<Accident>,
+    largest: usize,
 }
 
 /// What befalls the next batch that passes the gate.
@@ -26,8 +27,10 @@ pub(super) enum Accident {
 }
 
 impl GatedLedger {
-    pub(super) fn before(inner: Arc<dyn IssueLedger>) -> Self {
+    /// A gate before a ledger, for batches of so many requests at most.
+    pub(super) fn before(inner: Arc<dyn IssueLedger>, largest: usize) -> Self {
         Self {
+            largest,
             inner,
             shut: watch::Sender::new(false),
             arrived: watch::Sender::new(Vec::new()),
@@ -82,6 +85,10 @@ impl IssueLedger for GatedLedger {
         if accident == Accident::OneAnswerShort {
             answers.pop();
         }
+    }
+
+    fn largest_batch(&self) -> usize {
+        self.largest
     }
 
     fn health(&self) -> Health {

@@ -61,22 +61,30 @@ pub fn a_full_queue_refuses_at_once_and_those_who_wait_are_answered(harness: &mu
     });
 }
 
-pub fn a_batch_holds_no_more_than_the_most_that_a_batch_may(harness: &mut dyn LedgerHarness) {
-    Counter::serve(harness, async |counter| {
-        let coupon = counter.create(terms(0)).await;
-        counter.gate.shut();
-        let mut waiting = enqueue(counter, coupon, 0..1).await;
-        counter.gate.arrived(2).await;
-        let crowd = 2 * limits::MAX_BATCH + 10;
-        waiting.extend(enqueue(counter, coupon, 1..crowd).await);
-        counter.gate.open();
-        let answers = join_all(waiting).await;
-        for (answer, due) in answers.into_iter().zip(1..) {
-            assert_eq!(position(answer), due, "in order of arrival");
-        }
-        let sizes = counter.gate.batches();
-        assert_eq!(sizes, [1, 1, limits::MAX_BATCH, limits::MAX_BATCH, 9]);
-    });
+pub fn a_batch_holds_no_more_than_the_ledger_wants_and_than_a_batch_may(harness: &mut dyn LedgerHarness) {
+    for (wanted, most) in [
+        (100, 100),
+        (1, 1),
+        (0, 1),
+        (limits::MAX_BATCH, limits::MAX_BATCH),
+        (usize::MAX, limits::MAX_BATCH),
+    ] {
+        Counter::serve_batches(harness, wanted, async |counter| {
+            let coupon = counter.create(terms(0)).await;
+            counter.gate.shut();
+            let mut waiting = enqueue(counter, coupon, 0..1).await;
+            counter.gate.arrived(2).await;
+            let rest = most.min(9);
+            waiting.extend(enqueue(counter, coupon, 1..2 * most + rest + 1).await);
+            counter.gate.open();
+            let answers = join_all(waiting).await;
+            for (answer, due) in answers.into_iter().zip(1..) {
+                assert_eq!(position(answer), due, "in order of arrival");
+            }
+            let sizes = counter.gate.batches();
+            assert_eq!(sizes, [1, 1, most, most, rest], "{wanted} wanted");
+        });
+    }
 }
 
 pub fn a_lone_request_commits_alone(harness: &mut dyn LedgerHarness) {
