@@ -145,6 +145,8 @@ pub enum DeliveryState {
     Dead,
     /// There was nowhere to bring it.
     Undeliverable,
+    /// It was given up, and somebody has taken it off the list of dead letters.
+    Dismissed,
 }
 
 /// One notification on its way to a webhook.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// 1. **Together.** An entry is written in the transaction that writes what it tells of: the revision of a coupon, the
 ///    making or revoking of a key, the step of an issued coupon, every change of a webhook by an administrator, the
-///    replay of a delivery. There is never one without the other. Only of dead letters, which lie elsewhere, the entry
-///    comes first ([`AuditLog::note_dead_letters`]): it tells what was asked for.
+///    replay of a delivery that is named. There is never one without the other. Only of dead letters, most of which lie
+///    elsewhere, the entry comes first ([`AuditLog::note_dead_letters`]): it tells what was asked for.
 /// 2. **Once.** A redelivery, a replay, a refusal and what changed nothing leave no entry.
 /// 3. **Whole.** An entry names the key that did it, never its secret, the request's id where there was one, and what it
 ///    was before and after.

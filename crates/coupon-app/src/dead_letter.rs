@@ -1,6 +1,6 @@
 //! The port of dead letters: what could not be taken where it was brought, kept until somebody has looked after it.
 
-use crate::{Delivery, StoreError};
+use crate::{Delivery, NotificationId, StoreError};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,39 @@ pub struct DeadLetter {
     pub why: String,
     /// Where it lay, as its office says it.
     pub origin: String,
-    /// Who could not take it.
+    /// Who could not take it: a group of workers, or the recipient as its channel calls it.
     pub group: String,
     /// Whether it is kept as it was, and can be brought again.
     pub whole: bool,
-    /// The delivery that it is, if it can be read as one.
-    pub delivery: Option<Delivery>,
+    /// What it says, if it can be read.
+    pub contents: Option<Contents>,
+}
+
+/// What a dead letter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Records that were on their way to a store.
+    Records(Delivery),
+    /// A notification that was on its way to somebody.
+    Notification(NotificationId),
+}
+
+impl Contents {
+    /// The records, if it says some.
+    pub const fn records(&self) -> Option<&Delivery> {
+        match self {
+            Self::Records(delivery) => Some(delivery),
+            Self::Notification(_) => None,
+        }
+    }
+}
+
+impl DeadLetter {
+    /// The place that a name tells in an office that counts its letters from 1; only the canonical form is a name.
+    pub fn place(name: &str) -> Option<u64> {
+        let number = name.parse::<u64>().ok().filter(|number| *number > 0)?;
+        (number.to_string() == name).then_some(number)
+    }
 }
 
 /// What became of a replay.
@@ -62,7 +89,7 @@ pub trait DeadLetterOffice: Send + Sync + 'static {
     async fn dismiss(&self, through: &str) -> Result<Option<u64>, StoreError>;
 }
 
-/// Every office of a server, each with the word that its letters' ids begin with: letters, no dash.
+/// Every office of a server, each with the word that its letters' ids begin with: letters and full stops, no dash.
 #[derive(Clone, Default)]
 pub struct DeadLetters(Vec<(&'static str, Arc<dyn DeadLetterOffice>)>);
 
@@ -89,6 +116,12 @@ impl DeadLetters {
     /// These offices; their letters are listed in this order.
     pub fn of(offices: Vec<(&'static str, Arc<dyn DeadLetterOffice>)>) -> Self {
         Self(offices)
+    }
+
+    /// The office with this word alone.
+    pub fn only(&self, word: &str) -> Option<Self> {
+        let office = self.0.iter().find(|(one, _)| *one == word)?;
+        Some(Self(vec![office.clone()]))
     }
 
     /// Letters of all offices behind the one with the id `after`, at most `limit`. `None` when that cannot be an id.

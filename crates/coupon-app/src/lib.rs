@@ -16,7 +16,8 @@
 //! * [`WebhookStore`] keeps the shop's endpoints; [`WebhookPost`] reaches one out of turn.
 //! * [`SharedState`], [`Passage`] and [`RollCall`] are how the state of such a ledger is taken anew after a loss.
 //! * [`Reconciliation`] compares ledger and store, and mends.
-//! * [`DeadLetterOffice`] keeps what could not be taken; [`DeadLetters`] are all of one server.
+//! * [`DeadLetterOffice`] keeps what could not be taken; [`DeadLetters`] are all of one server. [`FailedDeliveries`] are
+//!   those of the outbox.
 //! * [`Lock`] is a lease that lowers contention, no more.
 //! * [`AuditLog`] tells what administrators did; [`Origin`] is what every command brings to it.
 //! * [`CouponStore`] and [`KeyStore`] answer queries; [`Desk`] merges them with what is still on its way.
@@ -40,6 +41,7 @@ mod delivery_sink;
 mod delivery_source;
 mod desk;
 mod error;
+mod failed_delivery;
 mod follow;
 mod forwarding;
 mod job;
@@ -72,7 +74,7 @@ pub use clock::Clock;
 pub use code::{Code, CodeError, CodeKey};
 pub use combiner::{Combiner, CombinerStats, Lane, Pending};
 pub use contact::{ContactStore, Contacts};
-pub use dead_letter::{DeadLetter, DeadLetterOffice, DeadLetters, ListedLetter, Replayed};
+pub use dead_letter::{Contents, DeadLetter, DeadLetterOffice, DeadLetters, ListedLetter, Replayed};
 pub use delivery::{
     CouponIds, Delivered, Delivery, DeliveryStore, Epoch, LedgerIdentity, LedgerMark, LedgerMarks,
     Quarantined, Suspicion,
@@ -81,6 +83,7 @@ pub use delivery_sink::DeliverySink;
 pub use delivery_source::{Backlog, DeliverySource, Ticket};
 pub use desk::{Desk, DeskError, Tally};
 pub use error::{LedgerError, Reason, StoreError};
+pub use failed_delivery::{FailedDeliveries, FailedDelivery, NotificationLetters, Remedy};
 pub use follow::{Followed, follow};
 pub use forwarding::{Epochs, Forwarding};
 pub use job::{JobBook, JobRecord, JobRun};

@@ -11,7 +11,7 @@ use coupon_core::{Span, Timestamp};
 ///
 /// A notification begins without deliveries: somebody takes it ([`NotificationOutbox::take_new`]), asks the channels who
 /// is to be told, and writes that down ([`NotificationOutbox::plan`]). From then on each delivery is taken, tried and
-/// settled alone.
+/// settled alone. [`crate::FailedDeliveries`] looks after those that came to nothing.
 ///
 /// Every implementation MUST keep these, and `contract::notices` examines each:
 ///
@@ -30,8 +30,8 @@ use coupon_core::{Span, Timestamp};
 ///    one changes nothing.
 /// 6. **A final state stays** until somebody replays the delivery. Of a worker whose lease has ended, only the news that
 ///    it was delivered is taken; and a delivery that is called delivered is never handed out again.
-/// 7. **Nothing is lost.** A notification is here until all of its deliveries are final and it is forgotten on demand;
-///    whatever was written or settled is durable when the method returns.
+/// 7. **Nothing is lost.** A notification is here until all of its deliveries are delivered or dismissed and it is
+///    forgotten on demand; whatever was written or settled is durable when the method returns.
 /// 8. **The caller's clock**, passed with each call, for leases and for when a delivery is due. A new notification may be
 ///    taken at once, whatever time it tells of. Those that were due first come first.
 #[async_trait]
@@ -79,7 +79,8 @@ pub trait NotificationOutbox: Send + Sync + 'static {
     /// What is in it.
     async fn tally(&self) -> Result<OutboxTally, StoreError>;
 
-    /// Removes notifications of which everything has been final since before `before`, at most `limit`; says how many.
+    /// Removes notifications of which everything has been delivered or dismissed since before `before`, at most `limit`;
+    /// says how many.
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 }
 
@@ -140,11 +141,29 @@ pub enum DeliveryState {
     Dead,
     /// There was nowhere to bring it.
     Undeliverable,
+    /// It had failed, and somebody who has seen it wants it no more.
+    Dismissed,
 }
 
 impl DeliveryState {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Dead, Self::Undeliverable];
+    pub const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Delivered,
+        Self::Dead,
+        Self::Undeliverable,
+        Self::Dismissed,
+    ];
+
+    /// Whether it has come to nothing, and nobody has looked after it.
+    pub const fn has_failed(self) -> bool {
+        matches!(self, Self::Dead | Self::Undeliverable)
+    }
+
+    /// Whether it must stay on record: it is to be brought, or to be seen.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Waiting) || self.has_failed()
+    }
 
     /// Its written form.
     pub const fn name(self) -> &'static str {
@@ -153,6 +172,7 @@ impl DeliveryState {
             Self::Delivered => "delivered",
             Self::Dead => "dead",
             Self::Undeliverable => "undeliverable",
+            Self::Dismissed => "dismissed",
         }
     }
 

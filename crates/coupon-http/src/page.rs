@@ -58,10 +58,10 @@ fn check(bytes: &[u8]) -> u8 {
 
 impl<'q> Page<'q> {
     /// Reads a query string. `list` is the kind of list whose cursors are accepted; `own` is the name of the one
-    /// parameter that it adds; a list whose cursors are texts names `cursor` there.
+    /// parameter that it adds.
     pub(crate) fn read(query: Option<&'q str>, list: u8, own: Option<&str>) -> Result<Self, Problem> {
         let mut found = None;
-        let mut page = Self::parse(query, list, own == Some("cursor"), &mut |name, value| {
+        let mut page = Self::parse(query, list, false, &mut |name, value| {
             if Some(name) == own && found.is_none() {
                 found = Some(value);
                 return Some(());
@@ -80,6 +80,14 @@ impl<'q> Page<'q> {
         take: &mut dyn FnMut(&str, &str) -> Option<()>,
     ) -> Result<Self, Problem> {
         Self::parse(query, list, false, &mut |name, value| take(name, &value))
+    }
+
+    /// The same for a list whose cursors are texts: `take` is given them too.
+    pub(crate) fn read_own_cursor(
+        query: Option<&'q str>,
+        take: &mut dyn FnMut(&str, &str) -> Option<()>,
+    ) -> Result<Self, Problem> {
+        Self::parse(query, 0, true, &mut |name, value| take(name, &value))
     }
 
     fn parse(

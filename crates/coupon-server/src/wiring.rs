@@ -5,6 +5,7 @@ mod channels;
 mod embedded;
 mod jobs;
 mod kafka;
+mod letters;
 mod lock_turns;
 mod reopening;
 mod shared;

@@ -2,7 +2,7 @@
 
 use crate::dead_letters::{DeadLetters, LetterId};
 use async_trait::async_trait;
-use coupon_app::{DeadLetter, DeadLetterOffice, Replayed, StoreError};
+use coupon_app::{Contents, DeadLetter, DeadLetterOffice, Replayed, StoreError};
 
 /// How a letter is called outside this crate: its partition and its offset.
 fn name(id: LetterId) -> Box<str> {
@@ -28,7 +28,7 @@ fn listed(letter: crate::DeadLetter) -> DeadLetter {
         origin: format!("topic {}, partition {partition}, offset {offset}", letter.topic),
         group: letter.group,
         whole: !letter.cut,
-        delivery: letter.delivery,
+        contents: letter.delivery.map(Contents::Records),
     }
 }
 

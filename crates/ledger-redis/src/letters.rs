@@ -9,7 +9,7 @@ use crate::options::RedisOptions;
 use crate::reply::{array, small};
 use crate::streams::{self, Raw};
 use async_trait::async_trait;
-use coupon_app::{DeadLetter, DeadLetterOffice, DeliveryStore, Replayed, StoreError};
+use coupon_app::{Contents, DeadLetter, DeadLetterOffice, DeliveryStore, Replayed, StoreError};
 use coupon_core::CouponId;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ impl RedisLetters {
         let reading = self.on_the_handle(async move |desk| desk.read(after, through, limit).await);
         let mut letters = reading.await?;
         for (_, letter) in &mut letters {
-            letter.whole = letter.delivery.is_some() && self.target(letter).is_some();
+            letter.whole = letter.contents.is_some() && self.target(letter).is_some();
         }
         Ok(letters)
     }
@@ -155,7 +155,8 @@ impl DeadLetterOffice for RedisLetters {
                 return Ok(Some(replayed));
             }
             for (place, letter) in letters {
-                let (Some(target), Some(delivery)) = (self.target(&letter), &letter.delivery) else {
+                let records = letter.contents.as_ref().and_then(Contents::records);
+                let (Some(target), Some(delivery)) = (self.target(&letter), records) else {
                     replayed.stopped_at = Some(letter.name);
                     return Ok(Some(replayed));
                 };
@@ -255,7 +256,7 @@ fn letter(coupon: CouponId, raw: Raw) -> Result<(Place, DeadLetter), RedisTroubl
         origin: format!("stream of coupon {coupon}, entry {}", word("entry")),
         group: word("group"),
         whole: false,
-        delivery: streams::delivery(coupon, &raw).ok(),
+        contents: streams::delivery(coupon, &raw).ok().map(Contents::Records),
     };
     Ok((place, letter))
 }

@@ -2,8 +2,8 @@
 //!
 //! * [`MysqlStore`] takes in what a shared ledger has decided, and answers: the ports [`coupon_app::DeliveryStore`],
 //!   [`coupon_app::CouponIds`], [`coupon_app::LedgerMarks`], [`coupon_app::CouponStore`] and [`coupon_app::KeyStore`].
-//!   It also keeps what is to be told, [`coupon_app::NotificationOutbox`], writes down what the clock makes due,
-//!   [`coupon_app::Calendar`], and gives jobs to workers, [`coupon_app::JobBook`].
+//!   It also keeps what is to be told, [`coupon_app::NotificationOutbox`] and [`coupon_app::FailedDeliveries`], writes
+//!   down what the clock makes due, [`coupon_app::Calendar`], and gives jobs to workers, [`coupon_app::JobBook`].
 //!   It also keeps where notifications go: [`coupon_app::WebhookStore`] and [`coupon_app::ContactStore`].
 //! * [`QuarantineOffice`] looks after what the store did not take: the port [`coupon_app::DeadLetterOffice`].
 //! * [`DatabaseLedger`] decides there: the port [`coupon_app::IssueLedger`], for the strategies `database` and
@@ -21,6 +21,7 @@ mod connection;
 mod contacts;
 mod deliver;
 mod error;
+mod failed;
 mod history;
 mod ids;
 mod jobs;

@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
 use sqlx::{Connection, SqlSafeStr};
 
 /// What each migration does, and its script; numbered from 1. A script that has been released never changes.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("first", include_str!("../migrations/0001_first.sql")),
     ("redemption", include_str!("../migrations/0002_redemption.sql")),
     ("addresses", include_str!("../migrations/0003_addresses.sql")),
@@ -28,6 +28,10 @@ const SCRIPTS: [(&str, &str); 8] = [
         include_str!("../migrations/0007_lost_positions.sql"),
     ),
     ("dismissed", include_str!("../migrations/0008_dismissed.sql")),
+    (
+        "failed deliveries",
+        include_str!("../migrations/0009_failed_deliveries.sql"),
+    ),
 ];
 
 /// Brings the tables up to date. Any number of processes may do so at once: they wait for each other.

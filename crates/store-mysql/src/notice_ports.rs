@@ -1,11 +1,12 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
 use crate::store::MysqlStore;
-use crate::{announce, calendar, jobs, outbox};
+use crate::{announce, calendar, failed, jobs, outbox};
 use async_trait::async_trait;
 use coupon_app::{
-    Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, Notification,
-    NotificationOutbox, Origin, OutboxTally, Passed, Plan, Reminders, Settled, StoreError, Taken,
+    Calendar, DeliveryId, DeliveryRecord, DeliveryState, FailedDeliveries, FailedDelivery, JobBook,
+    JobRecord, JobRun, Notification, NotificationOutbox, Origin, OutboxTally, Passed, Plan, Remedy,
+    Reminders, Settled, StoreError, Taken,
 };
 use coupon_core::{Span, Timestamp};
 
@@ -74,6 +75,34 @@ impl NotificationOutbox for MysqlStore {
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         self.run(move |reader| async move { outbox::forget(&reader, before, limit).await })
             .await
+    }
+}
+
+#[async_trait]
+impl FailedDeliveries for MysqlStore {
+    async fn failed(
+        &self,
+        channel: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FailedDelivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.run(move |reader| async move { failed::failed(&reader, &channel, after, limit).await })
+            .await
+    }
+
+    async fn look_after(
+        &self,
+        channel: &str,
+        through: u64,
+        remedy: Remedy,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let channel = channel.to_owned();
+        self.run(
+            move |reader| async move { failed::look_after(&reader, &channel, through, remedy, now).await },
+        )
+        .await
     }
 }
 

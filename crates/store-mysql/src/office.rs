@@ -6,8 +6,8 @@ use crate::store::MysqlStore;
 use async_trait::async_trait;
 use coupon_app::limits::MAX_PAGE;
 use coupon_app::{
-    DeadLetter, DeadLetterOffice, Delivery, DeliveryStore, Quarantined, Record, Replayed, StoreError,
-    Suspicion,
+    Contents, DeadLetter, DeadLetterOffice, Delivery, DeliveryStore, Quarantined, Record, Replayed,
+    StoreError, Suspicion,
 };
 
 /// The group whose workers write this store.
@@ -33,12 +33,6 @@ impl QuarantineOffice {
         let found = self.page(number.saturating_sub(1), 1).await?;
         Ok(found.into_iter().find(|kept| kept.number == number))
     }
-}
-
-/// The place that a name tells: its number, written as this office writes it.
-fn place(name: &str) -> Option<u64> {
-    let number = name.parse::<u64>().ok().filter(|number| *number > 0)?;
-    (number.to_string() == name).then_some(number)
 }
 
 /// Whether it can ever be taken: it came before what it rests on. Everything else contradicts the store.
@@ -79,14 +73,14 @@ fn letter(kept: Quarantined) -> DeadLetter {
         origin: format!("quarantine of the database, number {}", kept.number),
         group: GROUP.to_owned(),
         whole: may_be_taken(kept.reason),
-        delivery: Some(delivery(kept)),
+        contents: Some(Contents::Records(delivery(kept))),
     }
 }
 
 #[async_trait]
 impl DeadLetterOffice for QuarantineOffice {
     async fn list(&self, after: Option<&str>, limit: usize) -> Result<Option<Vec<DeadLetter>>, StoreError> {
-        let after = match after.map(place) {
+        let after = match after.map(DeadLetter::place) {
             None => 0,
             Some(Some(place)) => place,
             Some(None) => return Ok(None),
@@ -96,14 +90,14 @@ impl DeadLetterOffice for QuarantineOffice {
     }
 
     async fn find(&self, name: &str) -> Result<Option<DeadLetter>, StoreError> {
-        let Some(number) = place(name) else {
+        let Some(number) = DeadLetter::place(name) else {
             return Ok(None);
         };
         Ok(self.kept(number).await?.map(letter))
     }
 
     async fn replay(&self, through: &str) -> Result<Option<Replayed>, StoreError> {
-        let Some(through) = place(through) else {
+        let Some(through) = DeadLetter::place(through) else {
             return Ok(None);
         };
         let mut replayed = Replayed::default();
@@ -130,7 +124,7 @@ impl DeadLetterOffice for QuarantineOffice {
     }
 
     async fn dismiss(&self, through: &str) -> Result<Option<u64>, StoreError> {
-        let Some(through) = place(through) else {
+        let Some(through) = DeadLetter::place(through) else {
             return Ok(None);
         };
         self.0

@@ -12,7 +12,7 @@ use crate::row;
 use crate::script::Script;
 use crate::store::Reader;
 use crate::teller;
-use crate::transaction::{Transaction, Tries};
+use crate::transaction::{Transaction, until_done};
 use coupon_app::{
     AuditedMatter, DeliveryId, DeliveryRecord, DeliveryState, Notification, Origin, OutboxTally, Plan,
     Recipient, Report, Settled, Taken, Verdict,
@@ -21,21 +21,8 @@ use coupon_core::{Span, Timestamp};
 use sqlx::mysql::MySqlRow;
 use std::collections::{BTreeSet, HashMap};
 
-/// Tries one transaction until it ends.
-macro_rules! until_done {
-    ($reader:expr, $attempt:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            match $attempt.await {
-                Ok(done) => return Ok(done),
-                Err(failure) => tries.after($reader, failure).await?,
-            }
-        }
-    }};
-}
-
 /// Writes numbers of rows into a list.
-fn numbers(script: &mut Script, numbers: &[u64]) {
+pub(crate) fn numbers(script: &mut Script, numbers: &[u64]) {
     script.sql(" IN (");
     for (index, number) in numbers.iter().enumerate() {
         script.sql(if index == 0 { "" } else { ", " }).number(*number);
@@ -329,7 +316,7 @@ fn write_verdict(script: &mut Script, one: &Settled, notification: u64, now: Tim
             .number(notification)
             .sql(
                 " AND new_at IS NULL AND done_at IS NULL AND NOT EXISTS (SELECT 1 FROM notification_deliveries d \
-                 WHERE d.state = 'waiting' AND d.notification = ",
+                 WHERE d.state IN ('waiting', 'dead', 'undeliverable') AND d.notification = ",
             )
             .number(notification)
             .sql(")");
@@ -388,7 +375,9 @@ async fn try_replay(
         .ok_or_else(|| Failure::Damaged(format!("a delivery whose state is {before:?}")))?;
     let mut script = Script::new();
     script
-        .statement("UPDATE notification_deliveries SET state = 'waiting', attempts = 0, due_at = ")
+        .statement(
+            "UPDATE notification_deliveries SET state = 'waiting', attempts = 0, letter = NULL, due_at = ",
+        )
         .number(now.as_micros());
     which(&mut script, number, delivery);
     script.sql(" AND state <> 'waiting'");
@@ -419,9 +408,9 @@ pub(crate) async fn deliveries(
         script
             .statement("SELECT ")
             .sql(IDENTITY)
+            .sql(RECORD)
             .sql(
-                ", d.number, d.channel, d.recipient, d.attempts, d.state, d.due_at, d.status, d.report \
-                 FROM notification_deliveries d JOIN notifications n ON n.number = d.notification \
+                " FROM notification_deliveries d JOIN notifications n ON n.number = d.notification \
                  WHERE d.number > ",
             )
             .number(after);
@@ -434,7 +423,11 @@ pub(crate) async fn deliveries(
     reader.ask_one(script).await?.rows.iter().map(record).collect()
 }
 
-fn record(found: &MySqlRow) -> Result<DeliveryRecord, Failure> {
+/// The columns that [`record`] reads behind those of [`IDENTITY`].
+pub(crate) const RECORD: &str =
+    ", d.number, d.channel, d.recipient, d.attempts, d.state, d.due_at, d.status, d.report";
+
+pub(crate) fn record(found: &MySqlRow) -> Result<DeliveryRecord, Failure> {
     let state = row::text(found, 9)?;
     let status = row::optional_unsigned(found, 11)?;
     Ok(DeliveryRecord {

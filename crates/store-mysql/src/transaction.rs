@@ -64,6 +64,21 @@ impl Drop for Transaction {
     }
 }
 
+/// Tries one transaction until it ends, and returns what it gave.
+macro_rules! until_done {
+    ($reader:expr, $attempt:expr) => {{
+        let mut tries = $crate::transaction::Tries::default();
+        loop {
+            match $attempt.await {
+                Ok(done) => return Ok(done),
+                Err(failure) => tries.after($reader, failure).await?,
+            }
+        }
+    }};
+}
+
+pub(crate) use until_done;
+
 /// How often something was tried that may be tried again, whether or not it was committed.
 #[derive(Debug, Default)]
 pub(crate) struct Tries(u32);

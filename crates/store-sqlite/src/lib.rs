@@ -1,9 +1,10 @@
 //! The embedded store: the system of record of a server that works alone, in one SQLite file.
 //!
 //! [`SqliteStore`] implements the ports [`coupon_app::RecordStore`], [`coupon_app::CouponStore`],
-//! [`coupon_app::RedemptionStore`], [`coupon_app::NotificationOutbox`], [`coupon_app::Calendar`],
-//! [`coupon_app::JobBook`] and [`coupon_app::KeyStore`]. One connection writes, behind a mutex; a few read, off the event loops. `docs/DATA-MODEL.md`
-//! describes the file to the column, and `docs/decisions/` says why it is so.
+//! [`coupon_app::RedemptionStore`], [`coupon_app::NotificationOutbox`], [`coupon_app::FailedDeliveries`],
+//! [`coupon_app::Calendar`], [`coupon_app::JobBook`] and [`coupon_app::KeyStore`]. One connection writes, behind a mutex;
+//! a few read, off the event loops. `docs/DATA-MODEL.md` describes the file to the column, and `docs/decisions/` says why
+//! it is so.
 //!
 //! * `apply`, `tail`, `filter` and `fold` take in what the ledger decided;
 //! * `load`, `query` and `keys` give it back;
@@ -21,6 +22,7 @@ mod careful;
 mod connection;
 mod contacts;
 mod error;
+mod failed;
 mod filter;
 mod fold;
 mod history;

@@ -14,6 +14,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0004_addresses.sql"),
     include_str!("../migrations/0005_notifications.sql"),
     include_str!("../migrations/0006_administration.sql"),
+    include_str!("../migrations/0007_failed_deliveries.sql"),
 ];
 
 /// The first format in which issued coupons have a history.

@@ -1,11 +1,12 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
 use crate::store::SqliteStore;
-use crate::{calendar, jobs, outbox};
+use crate::{calendar, failed, jobs, outbox};
 use async_trait::async_trait;
 use coupon_app::{
-    Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun, Notification,
-    NotificationOutbox, Origin, OutboxTally, Passed, Plan, Reminders, Settled, StoreError, Taken,
+    Calendar, DeliveryId, DeliveryRecord, DeliveryState, FailedDeliveries, FailedDelivery, JobBook,
+    JobRecord, JobRun, Notification, NotificationOutbox, Origin, OutboxTally, Passed, Plan, Remedy,
+    Reminders, Settled, StoreError, Taken,
 };
 use coupon_core::{Span, Timestamp};
 
@@ -73,6 +74,40 @@ impl NotificationOutbox for SqliteStore {
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         self.write(move |connection| outbox::forget(connection, before, limit))
             .await
+    }
+}
+
+#[async_trait]
+impl FailedDeliveries for SqliteStore {
+    async fn failed(
+        &self,
+        channel: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FailedDelivery>, StoreError> {
+        let channel = channel.to_owned();
+        self.write(move |connection| failed::failed(connection, &channel, after, limit))
+            .await
+    }
+
+    async fn look_after(
+        &self,
+        channel: &str,
+        through: u64,
+        remedy: Remedy,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut done = 0;
+        loop {
+            let channel = channel.to_owned();
+            let some = self
+                .write(move |connection| failed::look_after(connection, &channel, through, remedy, now))
+                .await?;
+            if some == 0 {
+                return Ok(done);
+            }
+            done += u64::try_from(some).unwrap_or(u64::MAX);
+        }
     }
 }
 

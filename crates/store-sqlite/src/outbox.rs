@@ -159,15 +159,26 @@ pub(crate) fn settle(
                 one.attempt,
             ))?;
         if changed == 1 && due_at.is_none() {
-            transaction
-                .prepare_cached(
-                    "UPDATE notifications SET done_at = ?2 WHERE number = ?1 AND NOT EXISTS (
-                         SELECT 1 FROM notification_deliveries WHERE notification = ?1 AND state = 'waiting')",
-                )?
-                .execute((notification, now.as_micros()))?;
+            note_end(&transaction, notification, now)?;
         }
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Notes that nothing of a notification is left to be brought or seen, if so.
+pub(crate) fn note_end(
+    transaction: &Transaction<'_>,
+    notification: i64,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    transaction
+        .prepare_cached(
+            "UPDATE notifications SET done_at = ?2 WHERE number = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM notification_deliveries
+                 WHERE notification = ?1 AND state IN ('waiting', 'dead', 'undeliverable'))",
+        )?
+        .execute((notification, now.as_micros()))?;
     Ok(())
 }
 
@@ -188,7 +199,7 @@ pub(crate) fn replay(
     let before = DeliveryState::parse(&before)
         .ok_or_else(|| Failure::Damaged(format!("a delivery whose state is {before:?}")))?;
     let changed = transaction.execute(
-        "UPDATE notification_deliveries SET state = 'waiting', attempts = 0, due_at = ?2
+        "UPDATE notification_deliveries SET state = 'waiting', attempts = 0, due_at = ?2, letter = NULL
          WHERE number = ?1 AND state <> 'waiting'",
         (number, now.as_micros()),
     )?;
@@ -230,11 +241,11 @@ pub(crate) fn deliveries(
         Some(DeliveryState::Undeliverable) => "AND d.state = 'undeliverable'",
         Some(DeliveryState::Waiting) => "AND d.state = 'waiting'",
         Some(DeliveryState::Delivered) => "AND d.state = 'delivered'",
+        Some(DeliveryState::Dismissed) => "AND d.state = 'dismissed'",
         None => "",
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT d.number, {IDENTITY}, d.channel, d.recipient, d.attempts, d.state, d.due_at, d.status, d.report
-         FROM notification_deliveries d JOIN notifications n ON n.number = d.notification
+        "SELECT {RECORD} FROM notification_deliveries d JOIN notifications n ON n.number = d.notification
          WHERE d.number > ?1 {of_state} ORDER BY d.number LIMIT ?2"
     ))?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
@@ -246,7 +257,12 @@ pub(crate) fn deliveries(
     Ok(page)
 }
 
-fn record(row: &Row<'_>) -> Result<DeliveryRecord, Failure> {
+/// The columns that [`record`] reads.
+pub(crate) const RECORD: &str =
+    "d.number, n.subject, n.kind, n.detail, n.at, d.channel, d.recipient, d.attempts,
+     d.state, d.due_at, d.status, d.report";
+
+pub(crate) fn record(row: &Row<'_>) -> Result<DeliveryRecord, Failure> {
     let name = row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?;
     let state = DeliveryState::parse(name);
     Ok(DeliveryRecord {
@@ -322,6 +338,6 @@ pub(crate) fn forget(connection: &mut Connection, before: Timestamp, limit: usiz
     Ok(u64::try_from(gone).unwrap_or(u64::MAX))
 }
 
-fn count(limit: usize) -> i64 {
+pub(crate) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

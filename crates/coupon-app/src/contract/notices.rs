@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod deliveries;
 mod exam;
+pub mod failures;
 pub mod jobs;
 pub mod mirror;
 pub mod writing;
@@ -10,7 +11,7 @@ pub mod writing;
 pub use exam::NoticeExam;
 
 use super::redemption::Till;
-use crate::{Calendar, JobBook, NotificationKinds, NotificationOutbox};
+use crate::{Calendar, FailedDeliveries, JobBook, NotificationKinds, NotificationOutbox};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Office {
     pub till: Till,
     /// Keeps what is to be told.
     pub outbox: Arc<dyn NotificationOutbox>,
+    /// Looks after what came to nobody.
+    pub failed: Arc<dyn FailedDeliveries>,
     /// Writes down what the clock says.
     pub calendar: Arc<dyn Calendar>,
     /// Gives jobs to workers.
@@ -76,6 +79,17 @@ macro_rules! notice_contract {
                 a_final_delivery_is_replayed_by_hand
                 what_is_final_is_forgotten_on_demand_and_never_told_again
                 of_many_who_ask_at_once_each_delivery_is_handed_to_one
+            }
+            failures {
+                what_failed_is_listed_by_channel_and_counted
+                a_number_stays_until_the_delivery_leaves_the_list
+                what_fails_after_the_list_was_shown_stands_behind_it
+                what_is_replayed_is_brought_under_its_own_id_and_fails_under_a_new_number
+                what_was_delivered_meanwhile_is_not_brought_again
+                what_is_dismissed_is_final_until_somebody_names_it
+                what_failed_is_forgotten_only_after_it_was_dismissed
+                whoever_looks_after_the_same_list_at_once_does_it_once
+                an_office_looks_after_what_one_channel_could_not_bring
             }
             jobs {
                 a_job_has_one_owner_until_its_lease_ends

@@ -111,6 +111,7 @@ impl ReferenceStoreHarness {
         Office {
             till: self.till(),
             outbox: Arc::clone(&store) as _,
+            failed: Arc::clone(&store) as _,
             calendar: Arc::clone(&store) as _,
             jobs: store,
         }

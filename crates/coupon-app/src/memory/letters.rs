@@ -1,6 +1,6 @@
 //! The reference office of dead letters: a list, and what was brought again.
 
-use crate::{DeadLetter, DeadLetterOffice, Delivery, Replayed, StoreError};
+use crate::{Contents, DeadLetter, DeadLetterOffice, Replayed, StoreError};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,12 +12,7 @@ pub struct MemoryLetters(Arc<Mutex<Kept>>);
 struct Kept {
     last: u64,
     letters: Vec<(u64, DeadLetter)>,
-    brought: Vec<Option<Delivery>>,
-}
-
-/// The place that a name tells.
-fn place(name: &str) -> Option<u64> {
-    name.parse().ok().filter(|place| *place > 0)
+    brought: Vec<Option<Contents>>,
 }
 
 impl MemoryLetters {
@@ -36,7 +31,7 @@ impl MemoryLetters {
     }
 
     /// What was brought again, in order.
-    pub fn brought(&self) -> Vec<Option<Delivery>> {
+    pub fn brought(&self) -> Vec<Option<Contents>> {
         self.kept().brought.clone()
     }
 
@@ -48,7 +43,7 @@ impl MemoryLetters {
 #[async_trait]
 impl DeadLetterOffice for MemoryLetters {
     async fn list(&self, after: Option<&str>, limit: usize) -> Result<Option<Vec<DeadLetter>>, StoreError> {
-        let after = match after.map(place) {
+        let after = match after.map(DeadLetter::place) {
             None => 0,
             Some(Some(place)) => place,
             Some(None) => return Ok(None),
@@ -67,7 +62,7 @@ impl DeadLetterOffice for MemoryLetters {
     }
 
     async fn replay(&self, through: &str) -> Result<Option<Replayed>, StoreError> {
-        let Some(through) = place(through) else {
+        let Some(through) = DeadLetter::place(through) else {
             return Ok(None);
         };
         let mut kept = self.kept();
@@ -81,14 +76,14 @@ impl DeadLetterOffice for MemoryLetters {
                 break;
             }
             let (_, letter) = kept.letters.remove(0);
-            kept.brought.push(letter.delivery);
+            kept.brought.push(letter.contents);
             replayed.sent += 1;
         }
         Ok(Some(replayed))
     }
 
     async fn dismiss(&self, through: &str) -> Result<Option<u64>, StoreError> {
-        let Some(through) = place(through) else {
+        let Some(through) = DeadLetter::place(through) else {
             return Ok(None);
         };
         let mut kept = self.kept();

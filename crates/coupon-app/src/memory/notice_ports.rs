@@ -2,9 +2,9 @@
 
 use super::store::{Books, MemoryStore};
 use crate::{
-    About, AuditedMatter, Calendar, DeliveryId, DeliveryRecord, DeliveryState, JobBook, JobRecord, JobRun,
-    News, Notification, NotificationId, NotificationKind, NotificationOutbox, Origin, OutboxTally, Passed,
-    Plan, Reminders, Settled, StoreError, Taken,
+    About, AuditedMatter, Calendar, DeliveryId, DeliveryRecord, DeliveryState, FailedDeliveries,
+    FailedDelivery, JobBook, JobRecord, JobRun, News, Notification, NotificationId, NotificationKind,
+    NotificationOutbox, Origin, OutboxTally, Passed, Plan, Remedy, Reminders, Settled, StoreError, Taken,
 };
 use async_trait::async_trait;
 use coupon_core::{HistoryEntry, IssuedCoupon, Span, Step, Timestamp, decide_reminder};
@@ -136,6 +136,28 @@ impl NotificationOutbox for MemoryStore {
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         Ok(self.books().notices.forget(before, limit))
+    }
+}
+
+#[async_trait]
+impl FailedDeliveries for MemoryStore {
+    async fn failed(
+        &self,
+        channel: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FailedDelivery>, StoreError> {
+        Ok(self.books().notices.failed(channel, after, limit))
+    }
+
+    async fn look_after(
+        &self,
+        channel: &str,
+        through: u64,
+        remedy: Remedy,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        Ok(self.books().notices.look_after(channel, through, remedy, now))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The reference's outbox, calendar and job book: state that is plain to see.
 
 use crate::{
-    DeliveryId, DeliveryRecord, DeliveryState, JobRecord, JobRun, NotificationId, NotificationKind,
-    NotificationKinds, OutboxTally, Plan, Recipient, Report, Settled, Verdict,
+    DeliveryId, DeliveryRecord, DeliveryState, FailedDelivery, JobRecord, JobRun, NotificationId,
+    NotificationKind, NotificationKinds, OutboxTally, Plan, Recipient, Remedy, Report, Settled, Verdict,
 };
 use coupon_core::{IssuedCouponId, Span, Timestamp, lease_is_free};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ pub(super) struct Notices {
     written: BTreeSet<NotificationId>,
     rows: Vec<Row>,
     planned: u64,
+    shown: u64,
     pub(super) expired: BTreeSet<IssuedCouponId>,
     pub(super) announced: BTreeSet<IssuedCouponId>,
     pub(super) reminded: BTreeMap<IssuedCouponId, u16>,
@@ -39,6 +40,8 @@ struct Kept {
     attempts: u32,
     due_at: Timestamp,
     report: Report,
+    /// Its number on the list of failures, once it was shown there.
+    letter: Option<u64>,
 }
 
 impl Default for Notices {
@@ -48,6 +51,7 @@ impl Default for Notices {
             written: BTreeSet::new(),
             rows: Vec::new(),
             planned: 0,
+            shown: 0,
             expired: BTreeSet::new(),
             announced: BTreeSet::new(),
             reminded: BTreeMap::new(),
@@ -110,6 +114,7 @@ impl Notices {
                     attempts: 0,
                     due_at: now,
                     report: Report::default(),
+                    letter: None,
                 });
             }
             row.note_end(now);
@@ -169,11 +174,62 @@ impl Notices {
         if before == DeliveryState::Waiting {
             return None;
         }
-        kept.state = DeliveryState::Waiting;
-        kept.attempts = 0;
-        kept.due_at = now;
+        kept.wait_again(now);
         row.done_at = None;
         Some(before)
+    }
+
+    pub(super) fn failed(&mut self, channel: &str, after: u64, limit: usize) -> Vec<FailedDelivery> {
+        let on_list = |kept: &Kept| kept.state.has_failed() && *kept.channel == *channel;
+        let all = |rows: &[Row]| -> Vec<FailedDelivery> {
+            let those = rows.iter().flat_map(|row| {
+                let kept = row.deliveries.iter().filter(|kept| on_list(kept));
+                kept.filter_map(move |kept| {
+                    let letter = kept.letter.filter(|letter| *letter > after)?;
+                    let record = kept.record(row);
+                    Some(FailedDelivery { letter, record })
+                })
+            });
+            let mut those: Vec<FailedDelivery> = those.collect();
+            those.sort_by_key(|failed| failed.letter);
+            those.truncate(limit);
+            those
+        };
+        let known = all(&self.rows);
+        if after <= self.shown {
+            let kept = self.rows.iter_mut().flat_map(|row| &mut row.deliveries);
+            let mut new: Vec<&mut Kept> = kept
+                .filter(|kept| on_list(kept) && kept.letter.is_none())
+                .collect();
+            new.sort_by_key(|kept| kept.number);
+            for kept in new.into_iter().take(limit - known.len()) {
+                self.shown += 1;
+                kept.letter = Some(self.shown);
+            }
+        }
+        all(&self.rows)
+    }
+
+    pub(super) fn look_after(&mut self, channel: &str, through: u64, remedy: Remedy, now: Timestamp) -> u64 {
+        let mut done = 0;
+        for row in &mut self.rows {
+            for kept in &mut row.deliveries {
+                let shown = kept.letter.is_some_and(|letter| letter <= through);
+                if *kept.channel != *channel || !shown {
+                    continue;
+                }
+                match remedy {
+                    Remedy::Replay => kept.wait_again(now),
+                    Remedy::Dismiss => {
+                        kept.state = DeliveryState::Dismissed;
+                        kept.letter = None;
+                    }
+                }
+                done += 1;
+            }
+            row.note_end(now);
+        }
+        done
     }
 
     fn find(&mut self, delivery: &DeliveryId) -> Option<(&mut Row, usize)> {
@@ -259,16 +315,23 @@ impl Notices {
 }
 
 impl Row {
-    /// Notes when the last delivery came to its end.
+    /// Notes when nothing was left to be brought or seen.
     fn note_end(&mut self, now: Timestamp) {
-        let waits = |kept: &Kept| kept.state == DeliveryState::Waiting;
-        if self.new_at.is_none() && !self.deliveries.iter().any(waits) {
+        let ended = self.new_at.is_none() && !self.deliveries.iter().any(|kept| kept.state.is_open());
+        if ended && self.done_at.is_none() {
             self.done_at = Some(now);
         }
     }
 }
 
 impl Kept {
+    fn wait_again(&mut self, now: Timestamp) {
+        self.state = DeliveryState::Waiting;
+        self.attempts = 0;
+        self.due_at = now;
+        self.letter = None;
+    }
+
     fn id(&self, notification: NotificationId) -> DeliveryId {
         DeliveryId {
             notification,

@@ -17,7 +17,7 @@ fn letters(whole: &[bool]) -> MemoryLetters {
             origin: "a topic".to_owned(),
             group: "store".to_owned(),
             whole: *whole,
-            delivery: None,
+            contents: None,
         });
     }
     office

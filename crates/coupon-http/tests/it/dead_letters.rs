@@ -1,8 +1,12 @@
 //! `/v1/admin/dead-letters`: what could not be taken is listed, shown, brought again and dismissed.
 
 use crate::house::House;
-use coupon_app::{DeadLetter, Delivery, IssuedRecord, Record};
-use coupon_core::{CouponId, Grant, Position, Timestamp, UserId};
+use coupon_app::{
+    Clock as _, Contents, DeadLetter, Delivery, IssuedRecord, NotificationId, NotificationOutbox as _, Plan,
+    Recipient, Record, Report, Settled, Verdict,
+};
+use coupon_core::{CouponId, Grant, Position, Span, Timestamp, UserId};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 const PATH: &str = "/v1/admin/dead-letters";
@@ -27,10 +31,12 @@ fn keep(house: &House, why: &str, positions: &[u32], whole: bool) {
         origin: "topic t, partition 0, offset 7".to_owned(),
         group: "store".to_owned(),
         whole,
-        delivery: (!positions.is_empty()).then(|| Delivery {
-            coupon: CouponId::FIRST,
-            epoch: 2,
-            records: positions.iter().map(issue).collect(),
+        contents: (!positions.is_empty()).then(|| {
+            Contents::Records(Delivery {
+                coupon: CouponId::FIRST,
+                epoch: 2,
+                records: positions.iter().map(issue).collect(),
+            })
         }),
     });
 }
@@ -69,7 +75,7 @@ fn letters_are_listed_page_by_page_and_one_by_one() {
             json!({
                 "id": "memory-2", "place": "memory", "reason": "the store does not like it",
                 "origin": "topic t, partition 0, offset 7", "group": "store", "replayable": true,
-                "couponId": 1, "epoch": 2, "firstPosition": 4, "lastPosition": 6,
+                "notificationId": null, "couponId": 1, "epoch": 2, "firstPosition": 4, "lastPosition": 6,
             })
         )
     );
@@ -78,6 +84,8 @@ fn letters_are_listed_page_by_page_and_one_by_one() {
         ("?cursor=", "invalid-cursor"),
         ("?limit=0", "invalid-parameter"),
         ("?state=x", "invalid-parameter"),
+        ("?place=nowhere", "invalid-parameter"),
+        ("?place=notification.mail&cursor=memory-1", "invalid-cursor"),
     ] {
         let refused = house.get(&format!("{PATH}{query}"), &house.admin);
         assert_eq!(refused.refusal(), (400, code.to_owned()), "{query}");
@@ -206,4 +214,94 @@ fn whoever_has_letters_replayed_or_dismissed_is_in_the_audit_log() {
             "{entry}"
         );
     }
+}
+
+/// The mail that tells of a redemption finds no address, and the webhook no receiver.
+fn fail_to_tell(house: &House) {
+    let coupon = house.publish(json!(1));
+    house.issue(coupon, "kim");
+    house.catch_up();
+    let body = json!({ "orderId": "A-1", "orderAmount": 50_000 });
+    let redeemed = house.ask("POST", "/v1/issued-coupons/1-1/redemption", &house.redeemer, body);
+    assert_eq!(redeemed.status, 200, "{redeemed:?}");
+    let (store, now, lease) = (&house.store, house.clock.now(), Span::from_secs(60));
+    let id: NotificationId = "redeemed-1-1-1".parse().unwrap();
+    store.take_new(now, lease, 10).now_or_never().unwrap().unwrap();
+    let to = |channel: &str, name: &str| (channel.into(), Recipient::parse(name).unwrap());
+    let plan = Plan {
+        notification: id,
+        deliveries: vec![to("mail", "holder"), to("webhook", "1")],
+    };
+    store.plan(&[plan], now).now_or_never().unwrap().unwrap();
+    let taken = store.take_due(&["mail", "webhook"], now, lease, 9);
+    for one in taken.now_or_never().unwrap().unwrap() {
+        let (verdict, report) = if &*one.delivery.channel == "mail" {
+            (
+                Verdict::Undeliverable,
+                Report::new(None, "the user has no address"),
+            )
+        } else {
+            (Verdict::Dead, Report::new(Some(410), "gone"))
+        };
+        let settled = Settled {
+            delivery: one.delivery,
+            attempt: one.attempt,
+            verdict,
+            report,
+        };
+        store.settle(&[settled], now).now_or_never().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn what_no_channel_could_bring_is_among_the_letters() {
+    let house = House::open();
+    keep(&house, "it is no event", &[4], true);
+    fail_to_tell(&house);
+    let all = house.get(PATH, &house.admin).json();
+    assert_eq!(
+        ids(&all),
+        ["memory-1", "notification.webhook-1", "notification.mail-2"]
+    );
+    let alone = house.get(&format!("{PATH}?place=notification.mail"), &house.admin);
+    assert_eq!(
+        alone.json()["data"],
+        json!([{
+            "id": "notification.mail-2", "place": "notification.mail",
+            "reason": "undeliverable: the user has no address",
+            "origin": "outbox of notifications, after 1 attempts", "group": "holder", "replayable": true,
+            "notificationId": "redeemed-1-1-1", "couponId": 1, "epoch": null, "firstPosition": 1, "lastPosition": 1,
+        }])
+    );
+    assert_eq!(all["data"][1]["reason"], "dead: gone (410)");
+    let post = |id: &str, verb: &str| {
+        let answer = house.ask("POST", &format!("{PATH}/{id}/{verb}"), &house.admin, json!({}));
+        (answer.status, answer.json())
+    };
+    let deliveries = |state: &str| {
+        let path = format!("/v1/admin/webhooks/1/deliveries?state={state}");
+        let listed = house.get(&path, &house.admin).json();
+        listed["data"].as_array().map(Vec::len)
+    };
+    let hook = json!({ "url": "https://shop.example/hook" });
+    assert_eq!(
+        house.ask("POST", "/v1/admin/webhooks", &house.admin, hook).status,
+        201
+    );
+    for dismissed in [1, 0] {
+        let expected = (200, json!({ "dismissed": dismissed }));
+        assert_eq!(post("notification.webhook-1", "dismiss"), expected);
+    }
+    assert_eq!((deliveries("dead"), deliveries("dismissed")), (Some(0), Some(1)));
+    for replayed in [1, 0] {
+        let expected = (200, json!({ "replayed": replayed, "stoppedAt": null }));
+        assert_eq!(post("notification.mail-2", "replay"), expected);
+    }
+    assert_eq!(ids(&house.get(PATH, &house.admin).json()), ["memory-1"]);
+    let log = house.get("/v1/admin/audit-log", &house.admin).json();
+    let log = log["data"].as_array().unwrap();
+    let told: Vec<&str> = (log.iter().filter_map(|entry| entry["deadLetterId"].as_str())).collect();
+    // What was asked for, each time, the newest first.
+    let expected = [["notification.mail-2"; 2], ["notification.webhook-1"; 2]].concat();
+    assert_eq!(told, expected);
 }

@@ -4,8 +4,8 @@ use crate::client::{Answer, Client};
 use crate::webhooks::Post;
 use coupon_app::memory::{ManualClock, Medium, MemoryAddresses, MemoryLedger, MemoryLetters, MemoryStore};
 use coupon_app::{
-    Board, Clock, CodeKey, CouponStore, DeadLetters, Desk, Followed, IssueLedger, KeyStore, Ledgers, Outbox,
-    RecordStore, Redeemer, RedemptionStore, Scope, StoreError, follow,
+    Board, Clock, CodeKey, CouponStore, DeadLetterOffice, DeadLetters, Desk, Followed, IssueLedger, KeyStore,
+    Ledgers, NotificationLetters, Outbox, RecordStore, Redeemer, RedemptionStore, Scope, StoreError, follow,
 };
 use coupon_core::{AckLevel, Strategy, Timestamp};
 use coupon_http::{
@@ -129,6 +129,11 @@ impl House {
         let webhooks = MemoryAddresses::new();
         let post = Arc::new(Post::default());
         let letters = MemoryLetters::new();
+        let office = |channel| {
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            Arc::new(NotificationLetters::of(Arc::new(store.clone()), channel, clock))
+                as Arc<dyn DeadLetterOffice>
+        };
         let parts = HallParts {
             webhooks: Webhooks {
                 store: Arc::new(webhooks.clone()),
@@ -142,7 +147,11 @@ impl House {
                 Arc::clone(&board),
                 Arc::new(store.clone()),
             )),
-            dead_letters: DeadLetters::of(vec![("memory", Arc::new(letters.clone()))]),
+            dead_letters: DeadLetters::of(vec![
+                ("memory", Arc::new(letters.clone())),
+                ("notification.webhook", office("webhook")),
+                ("notification.mail", office("mail")),
+            ]),
             keys: Arc::new(store.clone()),
             audit: Arc::new(store.clone()),
             ledgers: Arc::clone(&ledgers),

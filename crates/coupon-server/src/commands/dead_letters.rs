@@ -16,7 +16,11 @@ const PATH: &str = "/v1/admin/dead-letters";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Lists what could not be taken and has not been looked after, oldest first
-    #[command(after_help = "Examples:\n  firstcome dead-letters list\n  firstcome dead-letters list --json")]
+    #[command(after_help = "\
+Examples:
+  firstcome dead-letters list
+  firstcome dead-letters list --place notification.mail
+  firstcome dead-letters list --json")]
     List(List),
     /// Brings dead letters to where they belong again, from the oldest through the named one
     #[command(after_help = "\
@@ -25,7 +29,8 @@ again stops it; dismiss that one first.
 
 Examples:
   firstcome dead-letters replay kafka-0-17   (the id that `dead-letters list` shows)
-  firstcome dead-letters replay --all")]
+  firstcome dead-letters replay --all
+  firstcome dead-letters replay --all --place notification.mail")]
     Replay(Change),
     /// Takes dead letters off the list without bringing them, from the oldest through the named one
     #[command(after_help = "\
@@ -38,6 +43,10 @@ Example:
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
+    /// Only what lies there: quarantine, stream, kafka, notification.mail, notification.webhook, notification.kafka
+    #[arg(long)]
+    place: Option<String>,
+
     #[command(flatten)]
     admin: AdminOptions,
 }
@@ -52,8 +61,18 @@ pub(crate) struct Change {
     #[arg(long, conflicts_with = "id")]
     all: bool,
 
+    /// Of these only what lies there, as with `list`
+    #[arg(long, conflicts_with = "id")]
+    place: Option<String>,
+
     #[command(flatten)]
     admin: AdminOptions,
+}
+
+/// The path of the list, of all places or of one.
+fn path(place: Option<&str>) -> String {
+    let place = place.map(|place| format!("?place={}", escaped(place).collect::<String>()));
+    format!("{PATH}{}", place.unwrap_or_default())
 }
 
 pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode> {
@@ -67,17 +86,27 @@ pub(crate) fn run(shared: &Shared, command: Command) -> anyhow::Result<ExitCode>
 
 fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     let client = options.admin.client(shared)?;
-    let letters = converse(client.all(PATH, None))?;
+    let letters = converse(client.all(&path(options.place.as_deref()), None))?;
     if shared.json {
         return Ok(terminal::say_json(&Value::Array(letters))?);
     }
     let mut table = Table::new(
-        &["ID", "GROUP", "REPLAYABLE", "COUPON", "FIRST", "LAST", "REASON"],
-        1,
+        &[
+            "ID",
+            "NOTIFICATION",
+            "GROUP",
+            "REPLAYABLE",
+            "COUPON",
+            "FIRST",
+            "LAST",
+            "REASON",
+        ],
+        2,
     );
     for letter in &letters {
         let names = [
             "id",
+            "notificationId",
             "group",
             "replayable",
             "couponId",
@@ -100,7 +129,7 @@ async fn through(client: &Client, options: &Change) -> anyhow::Result<Vec<String
         let text = letter.get(name).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
-    for letter in client.all(PATH, None).await? {
+    for letter in client.all(&path(options.place.as_deref()), None).await? {
         let (place, id) = (text(&letter, "place"), text(&letter, "id"));
         match last.iter_mut().find(|(known, _)| *known == place) {
             Some((_, known)) => *known = id,

@@ -84,7 +84,7 @@ impl ReminderSettings {
 pub(crate) struct NotificationSettings {
     /// Whether notifications are written.
     pub(crate) keep: Keep,
-    /// How long those stay that were delivered or given up.
+    /// How long those stay that were delivered or dismissed.
     pub(crate) forget_after_days: u32,
 }
 
@@ -120,7 +120,7 @@ impl NotificationSettings {
         }
     }
 
-    /// How long those stay of which everything is final.
+    /// How long those stay of which everything is delivered or dismissed.
     pub(crate) fn forget_after(&self) -> Span {
         Span::from_secs(self.forget_after_days.saturating_mul(86_400))
     }

@@ -1,6 +1,7 @@
 //! One server alone: the journal decides, SQLite keeps the record, both in a data directory.
 
 use super::jobs::jobs;
+use super::letters::notification_letters;
 use super::{Channels, House};
 use crate::clock::SystemClock;
 use crate::config::Settings;
@@ -10,7 +11,8 @@ use crate::keys::Keys;
 use crate::lifecycle::Farewell;
 use anyhow::Context as _;
 use coupon_app::{
-    Board, Clock, CodeKey, DeadLetters, Followed, Ledgers, LookReconciliation, Outbox, RecordStore, Redeemer,
+    Board, Clock, CodeKey, DeadLetters, FailedDeliveries, Followed, Ledgers, LookReconciliation, Outbox,
+    RecordStore, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use coupon_worker::Jobs;
@@ -59,6 +61,9 @@ impl Embedded {
         let ledgers = Arc::new(ledgers);
         let reconciliation =
             LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);
+        let failed: Arc<dyn FailedDeliveries> = Arc::clone(&store) as _;
+        // Issues do not travel: the store follows the journal, and what contradicts it is in quarantine.
+        let dead_letters = DeadLetters::of(notification_letters(&failed, &clock));
         let house = House {
             clock,
             board,
@@ -71,8 +76,7 @@ impl Embedded {
             ledgers,
             redeemer: Arc::new(redeemer),
             reconciliation: Arc::new(reconciliation),
-            // Nothing travels: the store follows the journal, and what contradicts it is in quarantine.
-            dead_letters: DeadLetters::default(),
+            dead_letters,
             deliveries: Some(Arc::clone(&store) as _),
             strategies: vec![Strategy::Journal],
             acks: vec![AckLevel::Ledger],

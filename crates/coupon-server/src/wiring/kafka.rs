@@ -3,7 +3,7 @@
 use super::{Engines, redis_options};
 use crate::config::{KafkaAcks, KafkaMechanism, KafkaSettings, Settings};
 use anyhow::Context as _;
-use coupon_app::{DeadLetterOffice, DeadLetters, DeliveryStore};
+use coupon_app::{DeadLetterOffice, DeliveryStore};
 use coupon_http::Remarks;
 use coupon_worker::Publishing;
 use events_kafka::{Acks, KafkaFeed, KafkaOptions, Login, Mechanism, Tls, TopicPlan, WorkerOptions};
@@ -84,8 +84,11 @@ pub(crate) fn topic_plan(settings: &KafkaSettings) -> TopicPlan {
     }
 }
 
-/// Every place where something may lie that could not be taken.
-pub(crate) fn dead_letters(settings: &Settings, engines: &Engines) -> anyhow::Result<DeadLetters> {
+/// Every place where an issue may lie that could not be taken, with its word.
+pub(crate) fn dead_letters(
+    settings: &Settings,
+    engines: &Engines,
+) -> anyhow::Result<Vec<(&'static str, Arc<dyn DeadLetterOffice>)>> {
     let quarantine = QuarantineOffice::of(engines.store.as_ref().clone());
     let mut offices: Vec<(&'static str, Arc<dyn DeadLetterOffice>)> =
         vec![("quarantine", Arc::new(quarantine))];
@@ -105,7 +108,7 @@ pub(crate) fn dead_letters(settings: &Settings, engines: &Engines) -> anyhow::Re
         let office = events_kafka::DeadLetters::new(options, &settings.kafka.group);
         offices.push(("kafka", Arc::new(office)));
     }
-    Ok(DeadLetters::of(offices))
+    Ok(offices)
 }
 
 /// Tells on a server's readiness which settings of Kafka are weak. Brokers that cannot be reached are the workers'

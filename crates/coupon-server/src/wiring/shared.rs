@@ -1,6 +1,7 @@
 //! One of many servers: MySQL or MariaDB keeps the record, and decides too; Redis decides where it is there.
 
 use super::kafka;
+use super::letters::notification_letters;
 use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
 use super::{Channels, House};
@@ -9,8 +10,8 @@ use crate::config::{RedisKind, RedisSettings, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
-    Board, Bringing, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers,
-    LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer,
+    Board, Bringing, Clock, CodeKey, DeadLetters, DeliveryStore, Epochs, FailedDeliveries, Forwarding,
+    IssueLedger, LedgerMarks, Ledgers, LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
@@ -149,7 +150,10 @@ impl Together {
         let bringing = Bringing::new(Arc::clone(&board), Arc::clone(&marks), deliveries, ahead);
         let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
             .context("cannot start the threads of the ledgers")?;
-        let dead_letters = kafka::dead_letters(settings, &engines)?;
+        let failed: Arc<dyn FailedDeliveries> = Arc::clone(&store) as _;
+        let mut offices = kafka::dead_letters(settings, &engines)?;
+        offices.extend(notification_letters(&failed, &clock));
+        let dead_letters = DeadLetters::of(offices);
         let redeemer = redeemer(settings, &engines, bringing, Arc::clone(&clock)).await?;
         let ledgers = Arc::new(ledgers);
         let looks = LookReconciliation::new(ledgers.lanes(), Arc::clone(&board), Arc::clone(&store) as _);

@@ -28,4 +28,5 @@ mod redemptions;
 mod shutdown;
 mod sign_in;
 mod start;
+mod undelivered;
 mod whole_life;

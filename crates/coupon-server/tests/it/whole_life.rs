@@ -181,8 +181,8 @@ fn a_sale_runs_from_create_to_expire_and_everybody_is_told_once_although_workers
             &left["dead"],
             &left["undeliverable"]
         ),
-        (&json!(0), &json!(0), &json!(0), &json!(2)),
-        "park has no address, and what lee was not told is forgotten by now: {left}"
+        (&json!(0), &json!(0), &json!(0), &json!(5)),
+        "lee and park have no address, and nobody has dismissed it: {left}"
     );
     scratch.must(&["verify", "--data-dir", "data"]);
 }

@@ -7,8 +7,8 @@ use coupon_app::contract::ledger::{ask, order};
 use coupon_app::contract::{key, token, user};
 use coupon_app::memory::MemoryDeliveries;
 use coupon_app::{
-    Backlog, CommandRequest, DeadLetterOffice, Delivery, DeliverySource, DeliveryStore, IssuedRecord,
-    LedgerMarks, PendingIssue, PendingIssues, Record, Request, RevisedRecord, Ticket,
+    Backlog, CommandRequest, Contents, DeadLetterOffice, Delivery, DeliverySource, DeliveryStore,
+    IssuedRecord, LedgerMarks, PendingIssue, PendingIssues, Record, Request, RevisedRecord, Ticket,
 };
 use coupon_core::{Command, CouponId, IssuedCouponId};
 use coupon_testkit::{Redis, RedisOptions};
@@ -359,10 +359,10 @@ fn what_cannot_be_taken_is_set_aside_and_blocks_nothing() {
         assert!(
             letters[..4]
                 .iter()
-                .all(|it| it.delivery.is_none() && it.why.starts_with("unreadable"))
+                .all(|it| it.contents.is_none() && it.why.starts_with("unreadable"))
         );
         assert_eq!(
-            letters[4].delivery.as_ref(),
+            letters[4].contents.as_ref().and_then(Contents::records),
             Some(&delivery),
             "it can be delivered later"
         );

@@ -245,6 +245,7 @@ impl Stores {
         Office {
             till: self.till_of(store.clone()).await,
             outbox: Arc::new(store.clone()),
+            failed: Arc::new(store.clone()),
             calendar: Arc::new(store.clone()),
             jobs: Arc::new(store),
         }

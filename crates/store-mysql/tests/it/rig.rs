@@ -68,7 +68,7 @@ pub(crate) fn empty(database: &SqlDatabase) {
         database.query(&format!("DELETE FROM {table}")).unwrap();
     }
     database
-        .query("UPDATE meta SET last_coupon_id = 0, code_key = NULL, reminders = ''")
+        .query("UPDATE meta SET last_coupon_id = 0, code_key = NULL, reminders = '', last_letter = 0")
         .unwrap();
 }
 

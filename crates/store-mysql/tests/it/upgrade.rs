@@ -3,9 +3,9 @@
 use super::rig::{self, RUNTIME, had, issue, ledger, on_both, redemptions, run};
 use coupon_app::contract::user;
 use coupon_app::{
-    AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState, KeyStore as _,
-    NotificationOutbox as _, RedemptionAction, RedemptionOutcome, RedemptionRequest, RedemptionStore as _,
-    WebhookStore as _,
+    AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState,
+    FailedDeliveries as _, KeyStore as _, NotificationOutbox as _, RedemptionAction, RedemptionOutcome,
+    RedemptionRequest, RedemptionStore as _, WebhookStore as _,
 };
 use coupon_core::{
     Actor, Coupon, CouponId, IssuedCouponId, IssuedState, OrderId, Outcome, Position, Timestamp, UserId,
@@ -16,13 +16,16 @@ use std::collections::BTreeMap;
 use store_mysql::{LedgerOptions, MysqlStore, OpenError, RedemptionOptions, StoreOptions};
 
 /// The scripts as they were released.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_redemption.sql"),
     include_str!("../../migrations/0003_addresses.sql"),
     include_str!("../../migrations/0004_roll_call.sql"),
     include_str!("../../migrations/0005_administration.sql"),
     include_str!("../../migrations/0006_notifications.sql"),
+    include_str!("../../migrations/0007_lost_positions.sql"),
+    include_str!("../../migrations/0008_dismissed.sql"),
+    include_str!("../../migrations/0009_failed_deliveries.sql"),
 ];
 
 /// When everything happened that is in the tables.
@@ -90,7 +93,8 @@ fn fill(database: &SqlDatabase, version: usize) {
     say("INSERT INTO coupon_uses (coupon_id, redeemed) VALUES (1, 0)".to_owned());
     for revision in [1, 2] {
         say(format!(
-            "INSERT INTO coupon_revisions VALUES (1, {revision}, '{}', 0, 'key-1', {AT} + {revision})",
+            "INSERT INTO coupon_revisions (coupon_id, revision, coupon, issued, actor, revised_at)
+             VALUES (1, {revision}, '{}', 0, 'key-1', {AT} + {revision})",
             json(revision)
         ));
     }
@@ -167,6 +171,13 @@ fn fill(database: &SqlDatabase, version: usize) {
         say(format!(
             "INSERT INTO jobs (name, began_at, ended_at, done) VALUES ('expire', {AT}, {AT}, 7)"
         ));
+    }
+    if version >= 8 {
+        say("UPDATE quarantine SET dismissed = 1".to_owned());
+    }
+    if version >= 9 {
+        say("UPDATE notification_deliveries SET letter = 4 WHERE state = 'dead'".to_owned());
+        say("UPDATE meta SET last_letter = 7".to_owned());
     }
 }
 
@@ -289,6 +300,9 @@ async fn what_was_in_it_is_found_by_every_port(database: &SqlDatabase, version: 
         let states: Vec<DeliveryState> = deliveries.iter().map(|one| one.state).collect();
         use DeliveryState::{Dead, Delivered, Waiting};
         assert_eq!(states, [Waiting, Dead, Delivered]);
+        let failed = store.failed("webhook", 0, 9).await.unwrap();
+        let letters: Vec<(u64, u64)> = failed.iter().map(|one| (one.letter, one.record.number)).collect();
+        assert_eq!(letters, [(if version >= 9 { 4 } else { 1 }, 2)]);
     }
     // The sale goes on where it stood.
     let ledger = ledger(database.url(), LedgerOptions::default()).await;

@@ -64,6 +64,7 @@ impl SqliteHarness {
                 },
             },
             outbox: Arc::<SqliteStore>::clone(&store),
+            failed: Arc::<SqliteStore>::clone(&store),
             calendar: Arc::<SqliteStore>::clone(&store),
             jobs: store,
         }

@@ -3,8 +3,9 @@
 use crate::redeem::{cancel, redeem, take};
 use crate::scene::{EXPIRY, START, Scene, assert_sound, at, coupon, load, revised, user, wait};
 use coupon_app::{
-    AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState, KeyStore as _,
-    NotificationOutbox as _, RecordStore as _, RedemptionStore as _, WebhookStore as _,
+    AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState,
+    FailedDeliveries as _, KeyStore as _, NotificationOutbox as _, RecordStore as _, RedemptionStore as _,
+    WebhookStore as _,
 };
 use coupon_core::{IssuedState, Step};
 use rusqlite::Connection;
@@ -14,13 +15,14 @@ use std::time::Duration;
 use store_sqlite::{Pace, SqliteOptions, SqliteStore, backup_file, verify};
 
 /// The scripts as they were released.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_redemption.sql"),
     include_str!("../../migrations/0003_sums.sql"),
     include_str!("../../migrations/0004_addresses.sql"),
     include_str!("../../migrations/0005_notifications.sql"),
     include_str!("../../migrations/0006_administration.sql"),
+    include_str!("../../migrations/0007_failed_deliveries.sql"),
 ];
 
 /// The key of an issued coupon of coupon 1 in SQL.
@@ -103,7 +105,9 @@ fn write(connection: &Connection, format: usize) {
              INSERT INTO notification_deliveries (notification, channel, recipient, state, attempts, due_at, report)
              VALUES (1, 'mail', 'holder', 'waiting', 2, {START} + 9, 'later'),
                     (1, 'webhook', '1', 'dead', 10, NULL, 'not accepted'),
-                    (2, 'mail', 'holder', 'delivered', 1, NULL, 'taken');
+                    (2, 'mail', 'holder', 'delivered', 1, NULL, 'taken'),
+                    (2, 'webhook', '1', 'delivered', 1, NULL, 'taken');
+             DELETE FROM notification_deliveries WHERE number = 4;
              INSERT INTO jobs (name, began_at, ended_at, done) VALUES ('expire', {START}, {START}, 7)"
         ));
     }
@@ -113,6 +117,11 @@ fn write(connection: &Connection, format: usize) {
              VALUES ({START}, 'key-1', 'coupon.created', 1, 1), ({START} + 1000000, 'key-1', 'coupon.paused', 1, 2);
              UPDATE api_keys SET expires_at = {EXPIRY}, last_used_at = {START}"
         ));
+    }
+    if format >= 7 {
+        run(
+            "UPDATE notification_deliveries SET letter = 4 WHERE state = 'dead'; UPDATE meta SET last_letter = 7",
+        );
     }
     connection
         .execute_batch(&format!(
@@ -187,6 +196,14 @@ fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_l
                     );
                 }
             }
+            if format >= 5 {
+                let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'notification_deliveries'";
+                let last: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+                assert_eq!(
+                    last, 4,
+                    "format {format}: a number that was forgotten does not come again"
+                );
+            }
             drop(connection);
             what_was_in_it_is_found_by_every_port(&store, format);
             drop(store);
@@ -236,5 +253,8 @@ fn what_was_in_it_is_found_by_every_port(store: &SqliteStore, format: usize) {
         let states: Vec<DeliveryState> = deliveries.iter().map(|one| one.state).collect();
         use DeliveryState::{Dead, Delivered, Waiting};
         assert_eq!(states, [Waiting, Dead, Delivered]);
+        let failed = wait(store.failed("webhook", 0, 9)).unwrap();
+        let letters: Vec<(u64, u64)> = failed.iter().map(|one| (one.letter, one.record.number)).collect();
+        assert_eq!(letters, [(if format >= 7 { 4 } else { 1 }, 2)]);
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 use coupon_core::Timestamp;
 use std::sync::Arc;
 
-const LONG: i64 = 1_000_000_000_000;
+pub(super) const LONG: i64 = 1_000_000_000_000;
 
 /// One redemption to be told of, so many microseconds after the start.
 async fn redeemed(exam: &NoticeExam<'_>, micros: i64) -> &'static str {
@@ -19,7 +19,7 @@ async fn redeemed(exam: &NoticeExam<'_>, micros: i64) -> &'static str {
     "redeemed-1-1-1"
 }
 
-async fn settle(exam: &NoticeExam<'_>, micros: i64, taken: &Taken, verdict: Verdict, told: &str) {
+pub(super) async fn settle(exam: &NoticeExam<'_>, micros: i64, taken: &Taken, verdict: Verdict, told: &str) {
     let settled = Settled {
         delivery: taken.delivery.clone(),
         attempt: taken.attempt,

@@ -8,20 +8,23 @@ pub(crate) mod replay;
 use crate::error::Problem;
 use crate::station::Station;
 use coupon_api::DeadLetter;
-use coupon_app::{AuditAction, ListedLetter, Origin, Record, StoreError};
+use coupon_app::{AuditAction, Contents, Delivery, ListedLetter, Origin, Record, StoreError};
+use coupon_core::{CouponId, Position};
 
 fn wire(listed: ListedLetter) -> DeadLetter {
     let letter = listed.letter;
-    let delivery = letter.delivery.as_ref();
-    let positions = || {
-        delivery
-            .into_iter()
-            .flat_map(|delivery| &delivery.records)
-            .filter_map(|record| match record {
-                Record::Issued(issued) => Some(issued.grant.position.get()),
-                Record::Revised(_) => None,
-            })
-    };
+    let (mut coupon, mut epoch, mut notification, mut positions) = (None, None, None, Vec::new());
+    match &letter.contents {
+        None => {}
+        Some(Contents::Records(delivery)) => {
+            (coupon, epoch) = (Some(delivery.coupon), Some(delivery.epoch));
+            positions = issued(delivery);
+        }
+        Some(Contents::Notification(id)) => {
+            (coupon, notification) = (Some(id.coupon()), Some(id.to_string()));
+            positions.extend(id.issued_coupon().map(|issued| issued.position));
+        }
+    }
     DeadLetter {
         id: listed.id,
         place: listed.office.to_owned(),
@@ -29,11 +32,20 @@ fn wire(listed: ListedLetter) -> DeadLetter {
         origin: letter.origin,
         group: letter.group,
         replayable: letter.whole,
-        coupon_id: delivery.map(|delivery| delivery.coupon.get()),
-        epoch: delivery.map(|delivery| delivery.epoch),
-        first_position: positions().min(),
-        last_position: positions().max(),
+        notification_id: notification,
+        coupon_id: coupon.map(CouponId::get),
+        epoch,
+        first_position: positions.iter().copied().min().map(Position::get),
+        last_position: positions.iter().copied().max().map(Position::get),
     }
+}
+
+fn issued(delivery: &Delivery) -> Vec<Position> {
+    let issued = delivery.records.iter().filter_map(|record| match record {
+        Record::Issued(issued) => Some(issued.grant.position),
+        Record::Revised(_) => None,
+    });
+    issued.collect()
 }
 
 /// Writes into the audit log what is about to be done to dead letters, if there are any.

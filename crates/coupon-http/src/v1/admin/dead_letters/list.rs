@@ -10,12 +10,9 @@ use coupon_api::DeadLetterPage;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// No list of cursors that are numbers.
-const LIST: u8 = 0;
-
 /// What could not be taken and has not been looked after, place by place, oldest first.
 ///
-/// The list is empty where nothing travels, or everything was taken.
+/// The list is empty where everything was taken.
 #[utoipa::path(
     get,
     path = "/v1/admin/dead-letters",
@@ -23,6 +20,7 @@ const LIST: u8 = 0;
     operation_id = "listDeadLetters",
     security(("apiKey" = ["admin"])),
     params(
+        ("place" = Option<String>, Query, description = "Only what lies there, such as `notification.mail`"),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
         ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
     ),
@@ -37,10 +35,18 @@ pub(crate) async fn list_dead_letters(
     State(station): State<Arc<Station>>,
     RawQuery(query): RawQuery,
 ) -> Reply {
+    let (mut letters, mut after) = (None, None);
     // Its cursors are ids, because the places number their letters each in its own way.
-    let page = Page::read(query.as_deref(), LIST, Some("cursor"))?;
-    let letters = &station.hall.dead_letters;
-    let listed = letters.list(page.own.as_deref(), page.limit).await;
+    let page = Page::read_own_cursor(query.as_deref(), &mut |name, value| {
+        match name {
+            "place" if letters.is_none() => letters = Some(station.hall.dead_letters.only(value)?),
+            "cursor" if after.is_none() => after = Some(value.to_owned()),
+            _ => return None,
+        }
+        Some(())
+    })?;
+    let letters = letters.as_ref().unwrap_or(&station.hall.dead_letters);
+    let listed = letters.list(after.as_deref(), page.limit).await;
     let listed = listed
         .map_err(|error| super::looking_failed(&error))?
         .ok_or(Problem::InvalidCursor)?;

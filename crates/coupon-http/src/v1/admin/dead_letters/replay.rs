@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 /// Bring this dead letter, and every one before it in the same place, to where it belongs again.
 ///
-/// They leave the list; what still cannot be taken comes back as a new letter. Doing it again is harmless, whether or
-/// not the letter is still on the list. A letter that is not replayable stops it: `stoppedAt` names it, and only
-/// dismissing takes it off the list.
+/// They leave the list; what still cannot be taken comes back as a new letter. A notification keeps its id, and what
+/// others have replayed or dismissed meanwhile is not touched. Doing it again is harmless, whether or not the letter is
+/// still on the list. A letter that is not replayable stops it: `stoppedAt` names it, and only dismissing takes it off
+/// the list.
 #[utoipa::path(
     post,
     path = "/v1/admin/dead-letters/{id}/replay",

@@ -95,6 +95,7 @@ fn wire(record: &DeliveryRecord) -> WebhookDelivery {
             DeliveryState::Delivered => coupon_api::DeliveryState::Delivered,
             DeliveryState::Dead => coupon_api::DeliveryState::Dead,
             DeliveryState::Undeliverable => coupon_api::DeliveryState::Undeliverable,
+            DeliveryState::Dismissed => coupon_api::DeliveryState::Dismissed,
         },
         attempts: record.attempts,
         due_at: record.due_at.map(Time),
