@@ -10,7 +10,7 @@ use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
     Board, Bringing, Clock, CodeKey, DeliveryStore, Epochs, Forwarding, IssueLedger, LedgerMarks, Ledgers,
-    LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer,
+    LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer, RefuseFrom,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
@@ -147,7 +147,12 @@ impl Together {
         let marks: Arc<dyn LedgerMarks> = Arc::clone(&store) as _;
         let deliveries: Arc<dyn DeliveryStore> = Arc::clone(&store) as _;
         let bringing = Bringing::new(Arc::clone(&board), Arc::clone(&marks), deliveries, ahead);
-        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
+        let refuse_from = if settings.refuse_from_memory {
+            RefuseFrom::Memory
+        } else {
+            RefuseFrom::Ledger
+        };
+        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks, refuse_from)
             .context("cannot start the threads of the ledgers")?;
         let dead_letters = kafka::dead_letters(settings, &engines)?;
         let redeemer = redeemer(settings, &engines, bringing, Arc::clone(&clock)).await?;
