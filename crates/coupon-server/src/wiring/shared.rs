@@ -5,7 +5,7 @@ use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
 use super::{Channels, House};
 use crate::clock::SystemClock;
-use crate::config::{RedisKind, RedisSettings, Settings};
+use crate::config::{RedisKind, RedisSettings, Secret, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
@@ -360,16 +360,21 @@ pub(crate) fn redis_options(settings: &RedisSettings) -> anyhow::Result<RedisOpt
         RedisKind::Cluster => Target::Cluster(addresses),
     };
     let mut options = RedisOptions::at(target);
-    options.login = settings.password.get().map(|password| Login {
-        user: (!settings.user.is_empty()).then(|| settings.user.clone()),
-        password,
-    });
+    options.login = login(&settings.user, &settings.password);
+    options.sentinel_login = login(&settings.sentinel_user, &settings.sentinel_password);
     options.tls = settings.tls.then(|| tls(settings)).transpose()?;
     options.prefix = settings.prefix.as_str().into();
     options.response_timeout = Duration::from_millis(settings.response_timeout_ms);
     options.refresh_every = REFRESH_EVERY;
     options.declared = settings.declared();
     Ok(options)
+}
+
+fn login(user: &str, password: &Secret) -> Option<Login> {
+    password.get().map(|password| Login {
+        user: (!user.is_empty()).then(|| user.to_owned()),
+        password,
+    })
 }
 
 fn tls(settings: &RedisSettings) -> anyhow::Result<Tls> {
