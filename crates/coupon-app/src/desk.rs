@@ -103,7 +103,7 @@ impl Desk {
         let (coupon, asked_at) = (request.coupon, Instant::now());
         match lane.ask(Request::Issue(request)).await? {
             Reply::Issue(outcome) => {
-                self.lanes.note(coupon, asked_at, &outcome);
+                self.lanes.note(lane, coupon, asked_at, &outcome);
                 Ok(outcome)
             }
             Reply::Command(_) | Reply::Look(_) => Err(wrong_kind()),

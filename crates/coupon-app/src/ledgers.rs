@@ -39,13 +39,22 @@ impl fmt::Debug for Offer {
     }
 }
 
+/// Where a server that shares its ledgers takes refusals from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefuseFrom {
+    /// From what ledger and store have said a moment ago, as far as the contract permits.
+    Memory,
+    /// Every one from the ledger, and from the store that there is no such coupon.
+    Ledger,
+}
+
 /// Every ledger of one server.
 #[derive(Debug)]
 pub struct Ledgers {
     counters: Vec<Counter>,
     /// `None` when one ledger decides every coupon.
     bindings: Option<Arc<Bindings>>,
-    /// Likewise: a ledger in this process is asked as fast as a memory.
+    /// `None` when every refusal is the ledger's: one in this process is asked as fast as a memory.
     refusals: Option<Arc<Refusals>>,
 }
 
@@ -82,7 +91,7 @@ enum Ways {
 struct Several {
     counters: Vec<Window>,
     bindings: Arc<Bindings>,
-    refusals: Arc<Refusals>,
+    refusals: Option<Arc<Refusals>>,
 }
 
 #[derive(Debug)]
@@ -113,18 +122,26 @@ impl Ledgers {
     }
 
     /// Ledgers that many servers share. A coupon that `board` does not know yet is looked up in `marks`.
-    pub fn several(offers: Vec<Offer>, board: Arc<Board>, marks: Arc<dyn LedgerMarks>) -> io::Result<Self> {
+    pub fn several(
+        offers: Vec<Offer>,
+        board: Arc<Board>,
+        marks: Arc<dyn LedgerMarks>,
+        refuse_from: RefuseFrom,
+    ) -> io::Result<Self> {
         let counters: io::Result<Vec<Counter>> = offers.into_iter().map(Counter::open).collect();
         Ok(Self {
             counters: counters?,
-            refusals: Some(Arc::new(Refusals::new(Arc::clone(&board), Arc::clone(&marks)))),
-            bindings: Some(Arc::new(Bindings::new(board, marks))),
+            refusals: match refuse_from {
+                RefuseFrom::Memory => Some(Arc::new(Refusals::new(Arc::clone(&board), Arc::clone(&marks)))),
+                RefuseFrom::Ledger => None,
+            },
+            bindings: Some(Arc::new(Bindings::new(board, marks, refuse_from))),
         })
     }
 
     /// New lanes: one set for each event loop, so that answers arrive with one wake-up per loop and combiner.
     pub fn lanes(&self) -> Lanes {
-        let Some((bindings, refusals)) = self.bindings.as_ref().zip(self.refusals.as_ref()) else {
+        let Some(bindings) = &self.bindings else {
             return Lanes(Ways::One(self.counters[0].combiners[0].lane()));
         };
         let window = |counter: &Counter| Window {
@@ -135,7 +152,7 @@ impl Ledgers {
         Lanes(Ways::Several(Arc::new(Several {
             counters: self.counters.iter().map(window).collect(),
             bindings: Arc::clone(bindings),
-            refusals: Arc::clone(refusals),
+            refusals: self.refusals.clone(),
         })))
     }
 
@@ -251,23 +268,28 @@ impl Lanes {
 
     /// What can be refused from memory; see the module `refusals`.
     pub(crate) fn recall(&self, request: &IssueRequest, clock: &dyn Clock) -> Option<Outcome> {
-        match &self.0 {
-            Ways::One(_) => None,
-            Ways::Several(several) => several.refusals.recall(request, clock),
-        }
+        self.refusals()?.recall(request, clock)
     }
 
-    /// Takes note of what the ledger has answered to what was asked at `asked_at`.
-    pub(crate) fn note(&self, coupon: CouponId, asked_at: Instant, outcome: &Outcome) {
-        if let Ways::Several(several) = &self.0 {
-            several.refusals.note(coupon, asked_at, outcome);
+    /// Takes note of what the ledger behind one of these lanes has answered to what was asked at `asked_at`.
+    pub(crate) fn note(&self, lane: &Lane, coupon: CouponId, asked_at: Instant, outcome: &Outcome) {
+        if let Some(refusals) = self.refusals() {
+            refusals.note(lane, coupon, asked_at, outcome);
         }
     }
 
     /// A command to a coupon was answered: whatever was refused before may be granted now.
     pub(crate) fn forget_refusals(&self, coupon: CouponId) {
-        if let Ways::Several(several) = &self.0 {
-            several.refusals.forget(coupon);
+        if let Some(refusals) = self.refusals() {
+            refusals.forget(coupon);
+        }
+    }
+
+    /// What is remembered of refusals, if anything.
+    fn refusals(&self) -> Option<&Arc<Refusals>> {
+        match &self.0 {
+            Ways::One(_) => None,
+            Ways::Several(several) => several.refusals.as_ref(),
         }
     }
 

@@ -92,7 +92,7 @@ pub use ledger::{
     Answer, CommandOutcome, CommandRequest, CommandToken, Health, IssueLedger, IssueRequest, Look, Reply,
     Request, Seen,
 };
-pub use ledgers::{Lanes, Ledgers, Offer};
+pub use ledgers::{Lanes, Ledgers, Offer, RefuseFrom};
 pub use lock::{Lease, Lock};
 pub use notification::{
     About, Attempt, Channel, ChannelOutcome, DeliveryId, News, Notification, NotificationData,

@@ -15,7 +15,7 @@ pub(crate) use answer::Answer;
 pub(crate) use audit::audit;
 pub(crate) use child::{Child, pause};
 pub(crate) use executable::{product_executable, repository};
-pub(crate) use fleet::Fleet;
+pub(crate) use fleet::{Fleet, Refusing};
 pub(crate) use product::Product;
 pub(crate) use to_store::ToStore;
 pub(crate) use usage::Usage;

@@ -70,6 +70,9 @@ pub(crate) struct Settings {
     /// Who decides a coupon that does not say: `auto` is the fastest that is offered. One that is not offered is
     /// refused.
     pub(crate) default_strategy: DefaultStrategy,
+    /// Whether one of many servers repeats refusals for half a second after the ledger has given them. If not, the ledger
+    /// decides every one: a change is never late, and a crowd that is too late costs as much as one that wins.
+    pub(crate) refuse_from_memory: bool,
     pub(crate) http: HttpSettings,
     pub(crate) limits: LimitSettings,
     pub(crate) tokens: TokenSettings,
@@ -97,6 +100,7 @@ impl Default for Settings {
             jwt_secret: Secret::default(),
             key_seed: Secret::default(),
             default_strategy: DefaultStrategy::default(),
+            refuse_from_memory: true,
             http: HttpSettings::default(),
             limits: LimitSettings::default(),
             tokens: TokenSettings::default(),

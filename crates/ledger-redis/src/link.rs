@@ -393,6 +393,12 @@ impl Link {
                 builder = builder.set_client_to_redis_username(user);
             }
         }
+        if let Some(login) = &self.options.sentinel_login {
+            builder = builder.set_client_to_sentinel_password(login.password.expose_secret());
+            if let Some(user) = &login.user {
+                builder = builder.set_client_to_sentinel_username(user);
+            }
+        }
         if let Some(certificates) = self.certificates() {
             builder = builder
                 .set_client_to_redis_tls_mode(TlsMode::Secure)

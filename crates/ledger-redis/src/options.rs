@@ -12,6 +12,8 @@ pub struct RedisOptions {
     pub target: Target,
     /// User and password, if it asks for them.
     pub login: Option<Login>,
+    /// User and password at the sentinels, if those ask for them. They have users of their own.
+    pub sentinel_login: Option<Login>,
     /// TLS to the servers, if they ask for it.
     pub tls: Option<Tls>,
     /// What every key begins with. Two installations that share a server need two.
@@ -43,6 +45,7 @@ impl RedisOptions {
         Self {
             target,
             login: None,
+            sentinel_login: None,
             tls: None,
             prefix: "firstcome".into(),
             connect_timeout: Duration::from_secs(1),

@@ -1,5 +1,6 @@
 //! Which strategy a coupon is bound to: from the board, or, if another server made it a moment ago, from the store.
 
+use super::RefuseFrom;
 use crate::{Board, LedgerError, LedgerMarks, Reason, limits};
 use coupon_core::{CouponId, Strategy};
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 pub(super) struct Bindings {
     board: Arc<Board>,
     marks: Arc<dyn LedgerMarks>,
+    refuse_from: RefuseFrom,
     /// Ids that the store did not know, and when it said so.
     unknown: Mutex<HashMap<CouponId, Instant>>,
 }
@@ -21,10 +23,11 @@ impl fmt::Debug for Bindings {
 }
 
 impl Bindings {
-    pub(super) fn new(board: Arc<Board>, marks: Arc<dyn LedgerMarks>) -> Self {
+    pub(super) fn new(board: Arc<Board>, marks: Arc<dyn LedgerMarks>, refuse_from: RefuseFrom) -> Self {
         Self {
             board,
             marks,
+            refuse_from,
             unknown: Mutex::default(),
         }
     }
@@ -34,8 +37,9 @@ impl Bindings {
         self.board.strategy(coupon)
     }
 
-    /// What board and store say; `None` when there is no such coupon. That is remembered for a moment, and believed
-    /// then unless it must be known `surely`. What the store says is posted, so that it is asked once.
+    /// What board and store say; `None` when there is no such coupon. That is remembered for a moment, if refusals may
+    /// come from memory, and believed then unless it must be known `surely`. What the store says is posted, so that it
+    /// is asked once.
     pub(super) async fn strategy(
         &self,
         coupon: CouponId,
@@ -53,6 +57,9 @@ impl Bindings {
         let mark = asked.map_err(|error| LedgerError::Unavailable(Reason::adapter(error)))?;
         let mut unknown = self.unknown();
         let Some(mark) = mark else {
+            if self.refuse_from == RefuseFrom::Ledger {
+                return Ok(None);
+            }
             if unknown.len() >= limits::MAX_UNKNOWN {
                 unknown.clear();
             }

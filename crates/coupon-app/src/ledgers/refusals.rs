@@ -3,14 +3,15 @@
 //! 1. **Leased.** A refusal from memory repeats what the ledger answered to this server, and that had been asked for no
 //!    longer ago than [`limits::REFUSED_FOR`]. Nobody has to tell this server of a change: the lease runs out, and
 //!    whoever comes next asks the ledger again.
-//! 2. **Sold out** is said only to users whom a filter of the winners excludes. The filter is made of the store, and is
-//!    used only while it has as many winners as the quantity that this server knows: then there can be no others. It
-//!    says "perhaps" of every winner, and those ask the ledger.
+//! 2. **Sold out** and **closed** are said only to users whom a filter of the winners excludes. The filter is made of the
+//!    store, and is used only while it has all of them. Of what is sold out: as many as the quantity that this server
+//!    knows; then there can be no others. Of what has closed: as many as the ledger counted after the end, while the board
+//!    shows no more and no other revision. It says "perhaps" of every winner, and those ask the ledger.
 //! 3. **Not yet open** is said only when the opening is more than [`limits::SURELY_BEFORE`] away.
 //! 4. **Given up at once** when the board has another revision, when a command was answered here, or when the ledger
 //!    answered otherwise.
 
-use crate::{Board, Clock, IssueRequest, LedgerMarks, StoreError, limits};
+use crate::{Board, Clock, DeskError, IssueRequest, Lane, LedgerMarks, Look, Posted, Seen, limits};
 use coupon_core::{CouponId, Outcome, Revision, Timestamp, UserId};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -48,6 +49,21 @@ struct Remembered {
     seeking: bool,
 }
 
+impl Remembered {
+    /// Whether the store is to be asked for the winners now.
+    fn lacks_winners(&self, refusal: Refusal, posted: &Posted) -> bool {
+        let known = match (refusal, &self.winners) {
+            (Refusal::NotYetOpen { .. }, _) => true,
+            (Refusal::SoldOut | Refusal::Closed { .. }, None) => false,
+            (Refusal::SoldOut | Refusal::Closed { .. }, Some(winners)) => {
+                winners.are_all(posted) || winners.are_ahead(posted)
+            }
+        };
+        let lately = |at: Instant| at.elapsed() < limits::REFUSED_FOR;
+        !known && !self.seeking && !self.sought_at.is_some_and(lately)
+    }
+}
+
 /// What the ledger has answered.
 #[derive(Clone, Copy)]
 struct Lease {
@@ -59,7 +75,18 @@ struct Lease {
 #[derive(Clone, Copy)]
 enum Refusal {
     SoldOut,
+    Closed { closed_at: Timestamp },
     NotYetOpen { opens_at: Timestamp },
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::SoldOut => Self::SoldOut,
+            Refusal::Closed { closed_at } => Self::Closed { closed_at },
+            Refusal::NotYetOpen { opens_at } => Self::NotYetOpen { opens_at },
+        }
+    }
 }
 
 /// The hashes of everybody who won.
@@ -67,6 +94,22 @@ struct Winners {
     hashes: HashSet<u64>,
     /// How many they are, which is more than hashes if two share one.
     count: u32,
+    /// The revision that had ended when the ledger counted as many; `None` if they are as many as there are coupons.
+    ended: Option<Revision>,
+}
+
+impl Winners {
+    /// Whether there can be no others.
+    fn are_all(&self, posted: &Posted) -> bool {
+        let quantity = posted.coupon.terms.quantity.limit();
+        let ended = self.ended == Some(posted.coupon.revision) && posted.existing() == self.count;
+        ended || quantity.is_some_and(|quantity| quantity.get() == self.count)
+    }
+
+    /// Whether it is only the board that has yet to show as many.
+    fn are_ahead(&self, posted: &Posted) -> bool {
+        self.ended == Some(posted.coupon.revision) && posted.existing() < self.count
+    }
 }
 
 impl Refusals {
@@ -100,29 +143,34 @@ impl Refusals {
         if posted.coupon.revision != lease.revision {
             return None;
         }
-        let refusal = match lease.refusal {
-            Refusal::SoldOut => {
-                let winners = winners?;
-                let all = posted.coupon.terms.quantity.limit()?.get() == winners.count;
-                (all && !winners.hashes.contains(&self.hash(&request.user))).then_some(Outcome::SoldOut)
-            }
-            Refusal::NotYetOpen { opens_at } => {
-                let surely = clock.now().saturating_add(limits::SURELY_BEFORE) < opens_at;
-                surely.then_some(Outcome::NotYetOpen { opens_at })
-            }
-        }?;
+        let surely = match lease.refusal {
+            Refusal::SoldOut | Refusal::Closed { .. } => winners.is_some_and(|winners| {
+                winners.are_all(&posted) && !winners.hashes.contains(&self.hash(&request.user))
+            }),
+            Refusal::NotYetOpen { opens_at } => clock.now().saturating_add(limits::SURELY_BEFORE) < opens_at,
+        };
+        if !surely {
+            return None;
+        }
         self.repeated.fetch_add(1, Ordering::Relaxed);
-        Some(refusal)
+        Some(lease.refusal.into())
     }
 
-    /// Remembers what the ledger has answered to what was asked at `asked_at`.
-    pub(super) fn note(self: &Arc<Self>, coupon: CouponId, asked_at: Instant, outcome: &Outcome) {
+    /// Remembers what the ledger behind this lane has answered to what was asked at `asked_at`.
+    pub(super) fn note(
+        self: &Arc<Self>,
+        lane: &Lane,
+        coupon: CouponId,
+        asked_at: Instant,
+        outcome: &Outcome,
+    ) {
         let refusal = match *outcome {
             Outcome::SoldOut => Refusal::SoldOut,
+            Outcome::Closed { closed_at } => Refusal::Closed { closed_at },
             Outcome::NotYetOpen { opens_at } => Refusal::NotYetOpen { opens_at },
             // Says nothing about anybody else.
             Outcome::AlreadyIssued { .. } | Outcome::UnknownCoupon => return,
-            Outcome::Issued(_) | Outcome::Closed { .. } | Outcome::Paused => {
+            Outcome::Issued(_) | Outcome::Paused => {
                 self.contradict(coupon, asked_at);
                 return;
             }
@@ -148,25 +196,13 @@ impl Refusals {
                 refusal,
             });
         }
-        let Some(quantity) = posted.coupon.terms.quantity.limit() else {
-            return;
-        };
-        let known = remembered
-            .winners
-            .as_ref()
-            .is_some_and(|winners| winners.count == quantity.get());
-        let lately = |at: Instant| at.elapsed() < limits::REFUSED_FOR;
-        if matches!(refusal, Refusal::NotYetOpen { .. })
-            || known
-            || remembered.seeking
-            || remembered.sought_at.is_some_and(lately)
-        {
+        if !remembered.lacks_winners(refusal, &posted) {
             return;
         }
         remembered.seeking = true;
         drop(coupons);
-        let refusals = Arc::clone(self);
-        tokio::spawn(async move { refusals.seek(coupon, quantity.get()).await });
+        let (refusals, lane) = (Arc::clone(self), lane.clone());
+        tokio::spawn(async move { refusals.seek(&lane, &posted, refusal).await });
     }
 
     /// The ledger has answered otherwise to what was asked at `asked_at`.
@@ -194,10 +230,11 @@ impl Refusals {
     }
 
     /// Makes the filter of the winners, if the store has all of them already.
-    async fn seek(&self, coupon: CouponId, quantity: u32) {
-        let found = self.gather(coupon, quantity).await;
+    async fn seek(&self, lane: &Lane, posted: &Posted, refusal: Refusal) {
+        let coupon = posted.coupon.id;
+        let found = self.gather(lane, posted, refusal).await;
         let found = found.unwrap_or_else(|error| {
-            tracing::debug!(%coupon, %error, "the store was not asked for the winners");
+            tracing::debug!(%coupon, %error, "nobody was asked for the winners");
             None
         });
         let mut coupons = self.coupons();
@@ -215,9 +252,27 @@ impl Refusals {
         }
     }
 
-    /// Everybody who has one, if they are as many as there are; `None` if not, or if they are too many to remember.
-    async fn gather(&self, coupon: CouponId, quantity: u32) -> Result<Option<Winners>, StoreError> {
-        let wanted = usize::try_from(quantity).unwrap_or(usize::MAX);
+    /// Everybody who has one, if the store has all of them; `None` if not, or if they are too many to remember.
+    async fn gather(
+        &self,
+        lane: &Lane,
+        posted: &Posted,
+        refusal: Refusal,
+    ) -> Result<Option<Winners>, DeskError> {
+        let (coupon, revision) = (posted.coupon.id, posted.coupon.revision);
+        let (issued, ended) = match refusal {
+            Refusal::NotYetOpen { .. } => return Ok(None),
+            Refusal::SoldOut => match posted.coupon.terms.quantity.limit() {
+                Some(quantity) => (quantity.get(), None),
+                None => return Ok(None),
+            },
+            // As many as there are now, after it has said that there will be no more.
+            Refusal::Closed { .. } => match lane.look(Look::Coupon(coupon)).await? {
+                Seen::Coupon(Some((seen, issued))) if seen.revision == revision => (issued, Some(revision)),
+                Seen::Coupon(_) | Seen::Holder(_) | Seen::Positions(_) => return Ok(None),
+            },
+        };
+        let wanted = usize::try_from(issued).unwrap_or(usize::MAX);
         let room = || limits::MAX_REMEMBERED_WINNERS.saturating_sub(self.winners.load(Ordering::Relaxed));
         if wanted > room() {
             self.sweep(&mut self.coupons());
@@ -226,7 +281,7 @@ impl Refusals {
             return Ok(None);
         }
         let mark = self.marks.mark(coupon).await?;
-        if mark.is_none_or(|mark| mark.issued != quantity) {
+        if mark.is_none_or(|mark| mark.issued != issued) {
             return Ok(None);
         }
         let mut hashes = HashSet::with_capacity(wanted);
@@ -239,11 +294,11 @@ impl Refusals {
                 count = count.saturating_add(1);
                 hashes.insert(self.hash(&record.user));
             }
-            if count > quantity {
+            if count > issued {
                 break;
             }
         }
-        Ok((count == quantity).then_some(Winners { hashes, count }))
+        Ok((count == issued).then_some(Winners { hashes, count, ended }))
     }
 
     fn hash(&self, user: &UserId) -> u64 {

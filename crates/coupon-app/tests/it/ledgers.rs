@@ -5,7 +5,7 @@ use coupon_app::contract::{START, at, coupon_id, terms, user};
 use coupon_app::memory::{ManualClock, MemoryDeliveries, MemoryStore};
 use coupon_app::{
     Answer, Board, CodeKey, Delivery, DeliveryStore, Desk, Health, IssueLedger, IssueRequest, LedgerError,
-    Ledgers, Offer, Record, Reply, Request, RevisedRecord,
+    Ledgers, Offer, Record, RefuseFrom, Reply, Request, RevisedRecord,
 };
 use coupon_core::{Coupon, CouponId, Grant, Outcome, Position, Strategy};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,6 +62,10 @@ fn coupon(number: u32, strategy: Strategy) -> Coupon {
 
 impl House {
     fn open() -> Self {
+        Self::refusing_from(RefuseFrom::Memory)
+    }
+
+    fn refusing_from(refuse_from: RefuseFrom) -> Self {
         let weak = Arc::new(Door {
             weak: Some("too weak"),
             ..Door::default()
@@ -78,7 +82,8 @@ impl House {
             offer(Strategy::Database, &doors[..2]),
             offer(Strategy::RedisScript, &doors[2..]),
         ];
-        let ledgers = Ledgers::several(offers, Arc::clone(&board), Arc::new(store.clone())).unwrap();
+        let marks = Arc::new(store.clone());
+        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks, refuse_from).unwrap();
         Self {
             doors,
             board,
@@ -168,6 +173,15 @@ async fn a_coupon_that_another_server_made_is_found_in_the_store() {
         matches!(&refused, LedgerError::Unavailable(_)) && refused.to_string().contains("redis-lock"),
         "{refused}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_memory_a_coupon_of_another_server_is_found_as_soon_as_it_is_in_the_store() {
+    let house = House::refusing_from(RefuseFrom::Ledger);
+    let desk = house.desk();
+    assert_eq!(ask(&desk, 5).await.unwrap(), Outcome::UnknownCoupon);
+    house.store_knows(coupon(5, Strategy::Database)).await;
+    assert!(matches!(ask(&desk, 5).await, Ok(Outcome::Issued(_))));
 }
 
 #[tokio::test]

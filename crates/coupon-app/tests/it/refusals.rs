@@ -7,20 +7,23 @@ use coupon_app::limits::{REFUSED_FOR, SURELY_BEFORE};
 use coupon_app::memory::{ManualClock, MemoryDeliveries, MemoryStore};
 use coupon_app::{
     Answer, Board, CodeKey, CommandOutcome, Delivery, DeliveryStore, Desk, Health, IssueLedger, IssueRequest,
-    IssuedRecord, LedgerError, Ledgers, Offer, Record, Reply, Request, RevisedRecord,
+    IssuedRecord, LedgerError, Ledgers, Look, Offer, Record, RefuseFrom, Reply, Request, RevisedRecord, Seen,
 };
 use coupon_core::{Command, Coupon, CouponId, Grant, Outcome, Position, Strategy};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 const COUPON: CouponId = CouponId::FIRST;
 const QUANTITY: u32 = 5;
+const CLOSED: Outcome = Outcome::Closed { closed_at: START };
 
 /// A ledger that other servers use too: it answers what is true there, and counts who asks.
 struct Elsewhere {
     answer: Mutex<Outcome>,
     asked: AtomicU64,
     coupon: Mutex<Arc<Coupon>>,
+    /// How many it has issued.
+    issued: AtomicU32,
 }
 
 #[async_trait]
@@ -34,10 +37,15 @@ impl IssueLedger for Elsewhere {
                 }
                 Request::Command(_) => Reply::Command(Box::new(CommandOutcome::Done {
                     coupon: Arc::clone(&self.coupon.lock().unwrap()),
-                    issued: QUANTITY,
+                    issued: self.issued.load(Ordering::Relaxed),
                     decided_at: START,
                     replayed: false,
                 })),
+                Request::Look(look) if matches!(*look, Look::Coupon(COUPON)) => {
+                    let (coupon, issued) = (self.coupon.lock().unwrap().clone(), &self.issued);
+                    let seen = Seen::Coupon(Some((coupon, issued.load(Ordering::Relaxed))));
+                    Reply::Look(Box::new(seen))
+                }
                 Request::Look(look) => panic!("{look:?}"),
             }));
         }
@@ -70,10 +78,15 @@ fn coupon(revision: u32, quantity: u32) -> Arc<Coupon> {
 
 impl Server {
     fn open(answer: Outcome) -> Self {
+        Self::refusing_from(RefuseFrom::Memory, answer)
+    }
+
+    fn refusing_from(refuse_from: RefuseFrom, answer: Outcome) -> Self {
         let ledger = Arc::new(Elsewhere {
             answer: Mutex::new(answer),
             asked: AtomicU64::new(0),
             coupon: Mutex::new(coupon(1, QUANTITY)),
+            issued: AtomicU32::new(QUANTITY),
         });
         let (board, store) = (Arc::new(Board::new()), MemoryDeliveries::new());
         let clock = Arc::new(ManualClock::at(START));
@@ -83,7 +96,8 @@ impl Server {
             doors: vec![Arc::clone(&ledger) as _],
             runs_ahead: true,
         }];
-        let ledgers = Ledgers::several(offers, Arc::clone(&board), Arc::new(store.clone())).unwrap();
+        let marks = Arc::new(store.clone());
+        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks, refuse_from).unwrap();
         let desk = Desk::new(
             ledgers.lanes(),
             Arc::clone(&board),
@@ -142,6 +156,23 @@ impl Server {
         let outcome = self.ask(number).await;
         let asked = self.ledger.asked.load(Ordering::Relaxed) > before;
         (outcome, asked)
+    }
+
+    /// Asks for this user until the refusal is repeated: whoever makes the filter asks the ledger, which has a thread of
+    /// its own.
+    async fn until_repeated(&self, number: usize, refusal: Outcome) {
+        for time in 1..=1_000 {
+            let (outcome, asked) = self.told(number).await;
+            assert_eq!(outcome, refusal);
+            if !asked {
+                return;
+            }
+            if time % 100 == 0 {
+                // What was sought too early is sought again.
+                tokio::time::advance(REFUSED_FOR).await;
+            }
+        }
+        panic!("{number} is never refused from memory");
     }
 
     /// Somebody is told, and whoever makes the filter gets to do so.
@@ -254,7 +285,6 @@ async fn not_yet_open_is_repeated_until_shortly_before_the_opening() {
 async fn nothing_else_is_said_from_memory() {
     for answer in [
         Outcome::Paused,
-        Outcome::Closed { closed_at: START },
         Outcome::UnknownCoupon,
         Outcome::Issued(grant(1)),
         Outcome::AlreadyIssued {
@@ -265,6 +295,80 @@ async fn nothing_else_is_said_from_memory() {
         let server = Server::open(answer);
         server.stores(1..=QUANTITY).await;
         for number in 0..3 {
+            assert_eq!(server.told(number).await, (answer, true));
+        }
+        assert_eq!(server.ledgers.refused_from_memory(), 0);
+    }
+}
+
+/// A server whose coupon has ended with so many issued, of which the board and the ledger say as many.
+async fn ended(issued: u32) -> Server {
+    let server = Server::open(CLOSED);
+    server.ledger.issued.store(issued, Ordering::Relaxed);
+    server.board.post_issued(COUPON, issued, START, START);
+    server.stores(1..=issued).await;
+    server
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_is_repeated_to_whom_the_filter_of_all_winners_excludes_and_only_for_a_moment() {
+    for issued in [0, 3, QUANTITY] {
+        let server = ended(issued).await;
+        server.until_repeated(99, CLOSED).await;
+        for number in 100..110 {
+            assert_eq!(server.told(number).await, (CLOSED, false), "{number} of {issued}");
+        }
+        for winner in 1..=usize::try_from(issued).unwrap() {
+            assert!(server.told(winner).await.1, "{winner} of {issued} may have won");
+        }
+        *server.ledger.answer.lock().unwrap() = Outcome::Paused;
+        tokio::time::advance(REFUSED_FOR).await;
+        assert_eq!(
+            server.told(100).await,
+            (Outcome::Paused, true),
+            "the lease has run out"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_there_may_be_another_winner_whoever_is_too_late_asks_the_ledger() {
+    // The store lacks one.
+    let server = ended(3).await;
+    server.ledger.issued.store(4, Ordering::Relaxed);
+    server.board.post_issued(COUPON, 4, START, START);
+    server.somebody_is_told().await;
+    assert_eq!(server.told(100).await, (CLOSED, true));
+    server.stores(4..=4).await;
+    server.until_repeated(100, CLOSED).await;
+    // Others have issued one more, whatever the clock did; the filter is made again when the store has it.
+    server.board.post_issued(COUPON, 5, START, START);
+    assert_eq!(server.told(100).await, (CLOSED, true));
+    server.ledger.issued.store(5, Ordering::Relaxed);
+    server.stores(5..=5).await;
+    server.until_repeated(100, CLOSED).await;
+    assert_eq!(server.told(5).await, (CLOSED, true));
+    // The coupon was opened again, and has closed again with as many.
+    let again = coupon(2, 9);
+    *server.ledger.coupon.lock().unwrap() = Arc::clone(&again);
+    server.board.post_coupon(&again);
+    assert_eq!(server.told(100).await, (CLOSED, true));
+    // The board has yet to hear of it.
+    let server = ended(3).await;
+    *server.ledger.coupon.lock().unwrap() = again;
+    server.somebody_is_told().await;
+    assert_eq!(server.told(100).await, (CLOSED, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_refusals_from_the_ledger_takes_every_one_from_there() {
+    let opens_at = START.saturating_add(SURELY_BEFORE).saturating_add(SURELY_BEFORE);
+    for answer in [Outcome::SoldOut, CLOSED, Outcome::NotYetOpen { opens_at }] {
+        let server = Server::refusing_from(RefuseFrom::Ledger, answer);
+        server.board.post_issued(COUPON, QUANTITY, START, START);
+        server.stores(1..=QUANTITY).await;
+        for number in 100..110 {
+            server.somebody_is_told().await;
             assert_eq!(server.told(number).await, (answer, true));
         }
         assert_eq!(server.ledgers.refused_from_memory(), 0);

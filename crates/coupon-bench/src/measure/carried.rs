@@ -9,7 +9,7 @@
 use crate::clock::SystemClock;
 use crate::load::open;
 use crate::results::{Better, Figure, Found, Goal, Unit};
-use crate::server::{Fleet, audit, pause};
+use crate::server::{Fleet, Refusing, audit, pause};
 use crate::session::Session;
 use anyhow::{Context as _, ensure};
 use coupon_testkit::SqlSession;
@@ -117,7 +117,7 @@ fn one_round(fleet: &Fleet, seed: u64, seconds: u64, rounds: &mut Rounds) -> any
     let (outcome, settled, times) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(fleet.database.session()?, coupon, &over));
         let rate = PER_SECOND as f64 / 2.0;
-        let loaded = fleet.load(coupon, 0, count, |place, address, salvo| {
+        let loaded = fleet.load(Refusing::FromMemory, coupon, 0, count, |place, address, salvo| {
             open(address, CONNECTIONS, rate, 2 * seed + place, salvo)
         });
         let settled = loaded.and_then(|outcome| {

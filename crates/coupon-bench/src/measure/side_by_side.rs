@@ -4,12 +4,13 @@
 //! The embedded ledger is one server on a data directory. The other strategies are those of one fleet, two servers and
 //! two workers on MariaDB and Redis, and a coupon is bound to one of them; so rows are taken and handed over between
 //! servers as they are in use. Each load is as many requests as that strategy has just shown it answers in some
-//! seconds.
+//! seconds. What is refused is asked twice: of servers that repeat refusals from memory, as they do by default, and of two
+//! more on the same engines that have the ledger decide every one.
 
 use super::durable_issue::CONNECTIONS;
 use crate::load::{Outcome, Salvo, Users, closed};
 use crate::results::{Column, Found, Row, Table, Unit};
-use crate::server::{Fleet, Product, audit};
+use crate::server::{Fleet, Product, Refusing, audit};
 use crate::session::Session;
 use anyhow::Context as _;
 
@@ -21,17 +22,21 @@ const FIRST: u64 = 4_000;
 const MOST: u64 = 400_000;
 /// Users who ask when nothing is left.
 const LATECOMERS: u64 = 1 << 32;
-/// A coupon that nobody made.
-const UNKNOWN: u64 = 4_000_000_000;
-const COLUMNS: [(&str, Unit); 8] = [
-    ("issued", Unit::PerSecond),
-    ("issued, p50", Unit::Millis),
-    ("issued, p99", Unit::Millis),
-    ("refused, sold out", Unit::PerSecond),
-    ("sold out, p50", Unit::Millis),
-    ("sold out, p99", Unit::Millis),
-    ("refused, unknown coupon", Unit::PerSecond),
-    ("unknown coupon, p99", Unit::Millis),
+/// A coupon that nobody made, although there could be one of this id.
+const UNKNOWN: u64 = 268_000_000;
+/// Of one load.
+const LOAD: [(&str, Unit); 3] = [
+    ("", Unit::PerSecond),
+    (", p50", Unit::Millis),
+    (", p99", Unit::Millis),
+];
+/// What is asked, in this order.
+const LOADS: [&str; 5] = [
+    "issued",
+    "sold out, from memory",
+    "sold out, by the ledger",
+    "unknown coupon, from memory",
+    "unknown coupon, by the store",
 ];
 
 /// Where a strategy is at home.
@@ -56,16 +61,17 @@ struct Contender<'h> {
     product: &'h Product,
     fleet: &'h Fleet,
     threads: usize,
-    /// Requests of the next loads: issues, and refusals of either kind.
-    counts: [u64; 3],
-    cells: Vec<Vec<f64>>,
+    /// Requests of the next loads.
+    counts: [u64; LOADS.len()],
+    /// For each load its rate, its median and its p99, one for each round.
+    cells: [[Vec<f64>; LOAD.len()]; LOADS.len()],
 }
 
 pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
     let executable = session.product()?;
     let directory = session.directory("p17-")?;
     let product = Product::start(&executable, &directory.path().join("data"))?;
-    let fleet = Fleet::start(&executable, directory.path(), false)?;
+    let fleet = Fleet::start_of_both(&executable, directory.path())?;
     let mut contenders = CONTENDERS.map(|(name, strategy, home)| Contender {
         name,
         strategy,
@@ -73,88 +79,132 @@ pub(super) fn take(session: &mut Session) -> anyhow::Result<Found> {
         product: &product,
         fleet: &fleet,
         threads: session.wishes.threads,
-        counts: [FIRST; 3],
-        cells: vec![Vec::new(); COLUMNS.len()],
+        counts: [FIRST; LOADS.len()],
+        cells: Default::default(),
     });
     let seconds = session.pick(SECONDS, QUICK_SECONDS);
     for round in 0..=session.wishes.rounds {
         for contender in &mut contenders {
-            let cells = contender.round(seconds)?;
+            let outcomes = contender.round(seconds)?;
             if round == 0 {
                 // The first is for warming up.
                 continue;
             }
+            let rates = outcomes.each_ref().map(|outcome| {
+                let rate = outcome.as_ref().map(Outcome::rate);
+                rate.map_or("-".to_owned(), |rate| format!("{rate:.0}/s"))
+            });
             session.say(format!(
-                "round {round} of {}, {}: {:.0} issued/s, {:.0} refused/s",
-                session.wishes.rounds, contender.strategy, cells[0], cells[3]
+                "round {round} of {}, {}: issued {}, sold out {} from memory and {} by the ledger",
+                session.wishes.rounds, contender.strategy, rates[0], rates[1], rates[2]
             ));
-            for (column, cell) in contender.cells.iter_mut().zip(cells) {
-                column.push(cell);
+            for (cells, outcome) in contender.cells.iter_mut().zip(outcomes) {
+                let Some(outcome) = outcome else { continue };
+                let found = [
+                    outcome.rate(),
+                    outcome.latency_us(0.5) / 1e3,
+                    outcome.latency_us(0.99) / 1e3,
+                ];
+                for (cell, one) in cells.iter_mut().zip(found) {
+                    cell.push(one);
+                }
             }
         }
     }
-    let rows = contenders.map(|contender| Row {
-        name: contender.name.to_owned(),
-        cells: contender.cells,
+    let tables = [("issues", 0..1), ("refusals", 1..LOADS.len())].map(|(title, loads)| Table {
+        title: format!("every strategy over HTTP, {title}"),
+        columns: columns(&LOADS[loads.clone()]),
+        rows: rows(&contenders, &loads),
     });
     product.stop_and_verify()?;
     fleet.verify_and_stop()?;
-    let columns = COLUMNS.map(|(name, unit)| Column {
-        name: name.to_owned(),
-        unit,
-    });
     let mut found = Found::default();
-    found.tables.push(Table {
-        title: "every strategy over HTTP".to_owned(),
-        columns: columns.into(),
-        rows: rows.into(),
-    });
+    found.tables.extend(tables);
     found.note(format!(
         "about {seconds} s of each kind a round and strategy, over {CONNECTIONS} connections, which the two servers of the fleet \
          share; the embedded server, the fleet (two servers, two workers, MariaDB with its binary log synced at each \
-         commit, Redis with AOF always) and the load were on this machine; after each round the store, every position \
+         commit, Redis with AOF always) and the load were on this machine; what was refused was asked for when the \
+         store had what was issued; after each round the store, every position \
          and every user were audited, and at the end `firstcome verify` went through both. \
-         Whatever a server answers from its memory by default, it answered from there"
+         Refusals by ledger and store were asked of two servers more on the same engines, with \
+         `refuse_from_memory = false`; the embedded ledger knows no other ones"
     ));
     Ok(found)
 }
 
+fn columns(loads: &[&str]) -> Vec<Column> {
+    let of_one = |load: &&str| {
+        LOAD.map(|(what, unit)| Column {
+            name: format!("{load}{what}"),
+            unit,
+        })
+    };
+    loads.iter().flat_map(of_one).collect()
+}
+
+fn rows(contenders: &[Contender<'_>], loads: &std::ops::Range<usize>) -> Vec<Row> {
+    let row = |contender: &Contender<'_>| Row {
+        name: contender.name.to_owned(),
+        cells: contender.cells[loads.clone()].concat(),
+    };
+    contenders.iter().map(row).collect()
+}
+
 impl Contender<'_> {
-    /// Issues what there is, asks for more, asks for what there never was, and has all of it audited. A cell for each
-    /// column.
-    fn round(&mut self, seconds: f64) -> anyhow::Result<Vec<f64>> {
-        let [issues, refusals, strangers] = self.counts;
+    /// Issues what there is, asks for more, asks for what there never was, and has all of it audited. An outcome for each
+    /// load; none where there is no such server.
+    fn round(&mut self, seconds: f64) -> anyhow::Result<[Option<Outcome>; LOADS.len()]> {
+        let counts = self.counts;
         let admin = match self.home {
             Home::Alone => &self.product.admin,
             Home::Many => &self.fleet.admin,
         };
-        let coupon = admin.create_of(Some(self.strategy), Some(issues))?;
-        let issued = self.load(coupon, 0, issues, 201)?;
-        let sold_out = self.load(coupon, LATECOMERS, refusals, 410)?;
-        let unknown = self.load(UNKNOWN, LATECOMERS, strangers, 404)?;
+        let coupon = admin.create_of(Some(self.strategy), Some(counts[0]))?;
+        let issued = self.load(Refusing::FromMemory, coupon, 0, counts[0], 201)?;
+        // Before anybody is refused, or the workers still had the cores, and the servers no filter of the winners.
         match self.home {
             Home::Alone => {
                 self.product.catch_up(coupon)?;
             }
             Home::Many => {
-                self.fleet.settle(coupon, issues)?;
+                self.fleet.settle(coupon, counts[0])?;
             }
         }
-        audit(admin, coupon, 0, issues)?;
-        self.counts = [&issued, &sold_out, &unknown].map(|outcome| due(outcome, seconds));
-        Ok(vec![
-            issued.rate(),
-            issued.latency_us(0.5) / 1e3,
-            issued.latency_us(0.99) / 1e3,
-            sold_out.rate(),
-            sold_out.latency_us(0.5) / 1e3,
-            sold_out.latency_us(0.99) / 1e3,
-            unknown.rate(),
-            unknown.latency_us(0.99) / 1e3,
-        ])
+        let outcomes = [
+            Some(issued),
+            self.refused(Refusing::FromMemory, coupon, counts[1], 410)?,
+            self.refused(Refusing::FromLedger, coupon, counts[2], 410)?,
+            self.refused(Refusing::FromMemory, UNKNOWN, counts[3], 404)?,
+            self.refused(Refusing::FromLedger, UNKNOWN, counts[4], 404)?,
+        ];
+        audit(admin, coupon, 0, counts[0])?;
+        for (count, outcome) in self.counts.iter_mut().zip(&outcomes) {
+            *count = outcome.as_ref().map_or(FIRST, |outcome| due(outcome, seconds));
+        }
+        Ok(outcomes)
     }
 
-    fn load(&self, coupon: u64, first_user: u64, count: u64, status: u16) -> anyhow::Result<Outcome> {
+    fn refused(
+        &self,
+        refusing: Refusing,
+        coupon: u64,
+        count: u64,
+        status: u16,
+    ) -> anyhow::Result<Option<Outcome>> {
+        if matches!((self.home, refusing), (Home::Alone, Refusing::FromMemory)) {
+            return Ok(None);
+        }
+        self.load(refusing, coupon, LATECOMERS, count, status).map(Some)
+    }
+
+    fn load(
+        &self,
+        refusing: Refusing,
+        coupon: u64,
+        first_user: u64,
+        count: u64,
+        status: u16,
+    ) -> anyhow::Result<Outcome> {
         let outcome = match self.home {
             Home::Alone => {
                 let salvo = Salvo::of(self.product.form(coupon), Users::Fresh(first_user), count);
@@ -162,7 +212,7 @@ impl Contender<'_> {
             }
             Home::Many => self
                 .fleet
-                .load(coupon, first_user, count, |_place, address, salvo| {
+                .load(refusing, coupon, first_user, count, |_place, address, salvo| {
                     closed(address, CONNECTIONS / 2, 1, salvo)
                 }),
         };

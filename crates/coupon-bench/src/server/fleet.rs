@@ -23,6 +23,8 @@ const EACH: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Fleet {
     servers: Vec<Child>,
+    /// Beside them, with the same engines: servers that refuse nothing from memory. Only where they were asked for.
+    forgetful: Vec<Child>,
     workers: Vec<Child>,
     pub(crate) admin: Admin,
     service_key: String,
@@ -33,8 +35,17 @@ pub(crate) struct Fleet {
     kafka: Option<Kafka>,
 }
 
-/// A coupon that nobody made.
-const UNKNOWN: u64 = 4_000_000_000;
+/// A coupon that nobody made, although there could be one of this id.
+const UNKNOWN: u64 = 268_000_000;
+
+/// Which servers of a fleet are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusing {
+    /// Those that refuse from memory what they may, as by default.
+    FromMemory,
+    /// Those that have the ledger decide every refusal.
+    FromLedger,
+}
 
 /// Whether a server takes requests with this key.
 fn knows(address: SocketAddr, key: &str) -> bool {
@@ -47,6 +58,20 @@ fn knows(address: SocketAddr, key: &str) -> bool {
 impl Fleet {
     /// Starts the engines with their durable settings, makes tables and topics, and starts all four processes.
     pub(crate) fn start(executable: &Path, directory: &Path, by_kafka: bool) -> anyhow::Result<Self> {
+        Self::start_beside(executable, directory, by_kafka, 0)
+    }
+
+    /// Without Kafka, and with two servers more that refuse nothing from memory.
+    pub(crate) fn start_of_both(executable: &Path, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_beside(executable, directory, false, EACH)
+    }
+
+    fn start_beside(
+        executable: &Path,
+        directory: &Path,
+        by_kafka: bool,
+        forgetful: usize,
+    ) -> anyhow::Result<Self> {
         let missing = "`cargo xtask servers` brings what is missing here";
         let options = SqlOptions::on(SqlEngine::MariaDb).set("innodb-buffer-pool-size", BUFFER_POOL);
         let sql = Sql::start(&options).context(missing)?;
@@ -83,25 +108,27 @@ impl Fleet {
             "migrate failed:\n{}",
             String::from_utf8_lossy(&migrated.stderr)
         );
-        let start = |verb: &'static str, number: usize| {
+        let start = |verb: &'static str, more: &[&str], number: usize| {
             let address = free_address()?;
-            let command = command(&[verb, "--listen", &address.to_string()]);
+            let command = command(&[&[verb, "--listen", &address.to_string()], more].concat());
             let log = directory.join(format!("{verb}-{number}.log"));
             let mut child = Child::start(verb, command, address, &log)?;
             let admin = Admin::new(address, ADMIN_KEY);
             child.wait_until(|_| admin.is_ready())?;
             anyhow::Ok(child)
         };
-        let all = |verb| {
-            (1..=EACH)
-                .map(|number| start(verb, number))
+        let all = |verb, more: &[&str], numbers: std::ops::RangeInclusive<usize>| {
+            numbers
+                .map(|number| start(verb, more, number))
                 .collect::<anyhow::Result<Vec<_>>>()
         };
-        let (mut servers, workers) = (all("serve")?, all("work")?);
+        let (mut servers, workers) = (all("serve", &[], 1..=EACH)?, all("work", &[], 1..=EACH)?);
+        let asking = ["--set", "refuse_from_memory=false"];
+        let mut forgetful = all("serve", &asking, EACH + 1..=EACH + forgetful)?;
         let first = servers.first().context("a fleet without a server")?;
         let admin = Admin::new(first.address(), ADMIN_KEY);
         let service_key = admin.service_key()?;
-        for server in &mut servers {
+        for server in servers.iter_mut().chain(&mut forgetful) {
             // Keys come to the other servers a moment later.
             server.wait_until(|server| knows(server.address(), &service_key))?;
         }
@@ -110,6 +137,7 @@ impl Fleet {
             service_key,
             executable: executable.to_owned(),
             servers,
+            forgetful,
             workers,
             database,
             redis,
@@ -118,21 +146,27 @@ impl Fleet {
         })
     }
 
-    /// Loads every server beside the others with its share of `count` requests for this coupon, and adds up what they
-    /// answered. `load` is told the server's place, its address, and its share.
+    /// Loads every server of this kind beside the others with its share of `count` requests for this coupon, and adds up
+    /// what they answered. `load` is told the server's place, its address, and its share.
     pub(crate) fn load(
         &self,
+        refusing: Refusing,
         coupon: u64,
         first_user: u64,
         count: u64,
         load: impl Fn(u64, SocketAddr, &Salvo) -> anyhow::Result<Outcome> + Sync,
     ) -> anyhow::Result<Outcome> {
-        let servers = u64::try_from(self.servers.len())?;
+        let asked = match refusing {
+            Refusing::FromMemory => &self.servers,
+            Refusing::FromLedger => &self.forgetful,
+        };
+        ensure!(!asked.is_empty(), "this fleet has no such servers");
+        let servers = u64::try_from(asked.len())?;
         let load = &load;
         let outcomes = std::thread::scope(|scope| {
             let mut running = Vec::new();
             let mut next = first_user;
-            for (place, server) in (0..).zip(&self.servers) {
+            for (place, server) in (0..).zip(asked) {
                 let share = count / servers + u64::from(place < count % servers);
                 let form = RequestForm::issue(server.address(), coupon, &self.service_key);
                 let salvo = Salvo::of(form, Users::Fresh(next), share);
@@ -241,7 +275,7 @@ impl Fleet {
             String::from_utf8_lossy(&verified.stdout),
             String::from_utf8_lossy(&verified.stderr)
         );
-        for child in self.servers.into_iter().chain(self.workers) {
+        for child in self.servers.into_iter().chain(self.forgetful).chain(self.workers) {
             child.stop()?;
         }
         Ok(())

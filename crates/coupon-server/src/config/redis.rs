@@ -18,7 +18,11 @@ pub(crate) struct RedisSettings {
     pub(crate) user: String,
     /// The password; a secret. Empty for none.
     pub(crate) password: Secret,
-    /// Whether TLS is spoken.
+    /// The user at the sentinels, which have users of their own; empty for the default one.
+    pub(crate) sentinel_user: String,
+    /// The password at the sentinels; a secret. Empty for none.
+    pub(crate) sentinel_password: Secret,
+    /// Whether TLS is spoken, to sentinels too.
     pub(crate) tls: bool,
     /// The authority to trust, as a PEM file; empty for the system's.
     pub(crate) tls_authority_file: String,
@@ -63,6 +67,8 @@ impl Default for RedisSettings {
             group: String::new(),
             user: String::new(),
             password: Secret::default(),
+            sentinel_user: String::new(),
+            sentinel_password: Secret::default(),
             tls: false,
             tls_authority_file: String::new(),
             tls_certificate_file: String::new(),
@@ -112,6 +118,16 @@ impl RedisSettings {
             self.user.is_empty() || self.password.get().is_some(),
             "redis.user",
             "needs redis.password beside it",
+        );
+        findings.expect(
+            self.sentinel_user.is_empty() || self.sentinel_password.get().is_some(),
+            "redis.sentinel_user",
+            "needs redis.sentinel_password beside it",
+        );
+        findings.expect(
+            self.kind == RedisKind::Sentinel || self.sentinel_password.get().is_none(),
+            "redis.sentinel_password",
+            "must be set only with redis.kind sentinel",
         );
         findings.expect(
             self.tls_certificate_file.is_empty() == self.tls_key_file.is_empty(),

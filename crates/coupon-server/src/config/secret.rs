@@ -6,12 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The settings that are secrets. They are masked wherever settings are shown, and no flag sets them, because other
 /// users of the machine can read a command line.
-pub(crate) const SECRET_KEYS: [&str; 8] = [
+pub(crate) const SECRET_KEYS: [&str; 9] = [
     "admin_key",
     "jwt_secret",
     "key_seed",
     "database.url",
     "redis.password",
+    "redis.sentinel_password",
     "mail.password",
     "mail.lookup_token",
     "kafka.password",

@@ -6,12 +6,13 @@ use super::lock_turns::LockTurns;
 use super::reopening::Reopening;
 use super::{Channels, House};
 use crate::clock::SystemClock;
-use crate::config::{RedisKind, RedisSettings, Settings};
+use crate::config::{RedisKind, RedisSettings, Secret, Settings};
 use crate::keys::Keys;
 use anyhow::Context as _;
 use coupon_app::{
     Board, Bringing, Clock, CodeKey, DeadLetters, DeliveryStore, Epochs, FailedDeliveries, Forwarding,
     IssueLedger, LedgerMarks, Ledgers, LookReconciliation, Offer, PendingIssues, Reconciliation, Redeemer,
+    RefuseFrom,
 };
 use coupon_core::{AckLevel, Strategy};
 use ledger_redis::{Login, RedisLedger, RedisLock, RedisOptions, Target, Tls};
@@ -148,7 +149,12 @@ impl Together {
         let marks: Arc<dyn LedgerMarks> = Arc::clone(&store) as _;
         let deliveries: Arc<dyn DeliveryStore> = Arc::clone(&store) as _;
         let bringing = Bringing::new(Arc::clone(&board), Arc::clone(&marks), deliveries, ahead);
-        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks)
+        let refuse_from = if settings.refuse_from_memory {
+            RefuseFrom::Memory
+        } else {
+            RefuseFrom::Ledger
+        };
+        let ledgers = Ledgers::several(offers, Arc::clone(&board), marks, refuse_from)
             .context("cannot start the threads of the ledgers")?;
         let failed: Arc<dyn FailedDeliveries> = Arc::clone(&store) as _;
         let mut offices = kafka::dead_letters(settings, &engines)?;
@@ -359,16 +365,21 @@ pub(crate) fn redis_options(settings: &RedisSettings) -> anyhow::Result<RedisOpt
         RedisKind::Cluster => Target::Cluster(addresses),
     };
     let mut options = RedisOptions::at(target);
-    options.login = settings.password.get().map(|password| Login {
-        user: (!settings.user.is_empty()).then(|| settings.user.clone()),
-        password,
-    });
+    options.login = login(&settings.user, &settings.password);
+    options.sentinel_login = login(&settings.sentinel_user, &settings.sentinel_password);
     options.tls = settings.tls.then(|| tls(settings)).transpose()?;
     options.prefix = settings.prefix.as_str().into();
     options.response_timeout = Duration::from_millis(settings.response_timeout_ms);
     options.refresh_every = REFRESH_EVERY;
     options.declared = settings.declared();
     Ok(options)
+}
+
+fn login(user: &str, password: &Secret) -> Option<Login> {
+    password.get().map(|password| Login {
+        user: (!user.is_empty()).then(|| user.to_owned()),
+        password,
+    })
 }
 
 fn tls(settings: &RedisSettings) -> anyhow::Result<Tls> {

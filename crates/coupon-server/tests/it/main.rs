@@ -8,6 +8,7 @@
 mod audits;
 mod backups;
 mod commands;
+mod compose;
 mod configuration;
 mod crash;
 mod data_dir;

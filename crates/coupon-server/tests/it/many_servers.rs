@@ -158,9 +158,11 @@ fn counted(server: &Server, name: &str) -> u64 {
         .unwrap()
 }
 
+const FROM_MEMORY: &str = "firstcome_issues_refused_from_memory_total";
+const BY_LEDGER: &str = "firstcome_combiner_requests_total";
+
 #[test]
 fn a_crowd_that_is_too_late_is_refused_from_memory_until_something_changes() {
-    const FROM_MEMORY: &str = "firstcome_issues_refused_from_memory_total";
     let Some(fleet) = Fleet::open() else { return };
     let servers = [fleet.serve(&[]), fleet.serve(&[])];
     let _worker = fleet.work();
@@ -219,6 +221,85 @@ fn a_crowd_that_is_too_late_is_refused_from_memory_until_something_changes() {
             );
             (counted(&servers[1], FROM_MEMORY) > before).then_some(())
         });
+    }
+}
+
+#[test]
+fn a_crowd_that_comes_after_the_end_is_refused_from_memory_and_winners_are_not() {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [fleet.serve(&[]), fleet.serve(&[])];
+    let _worker = fleet.work();
+    let here = admin(&servers[0]);
+    for strategy in ["redis-script", "database", "redis-lock"] {
+        let coupon = publish(&here, 100, &json!({ "strategy": strategy }));
+        for n in 1..=5 {
+            assert_eq!(here.issue(&coupon, &format!("user-{n}")).0, StatusCode::CREATED);
+        }
+        let path = format!("{}/close", coupon.replace("/v1/", "/v1/admin/"));
+        let (status, closed) = here.ask(Method::POST, &path, None);
+        assert_eq!(status, StatusCode::OK, "{closed}");
+        for server in &servers {
+            let (caller, before) = (admin(server), counted(server, FROM_MEMORY));
+            wait_for(|| {
+                let (status, refused) = caller.issue(&coupon, "late");
+                assert_eq!(
+                    (status, &refused["code"]),
+                    (StatusCode::GONE, &json!("closed")),
+                    "{strategy}: {refused}"
+                );
+                (counted(server, FROM_MEMORY) > before).then_some(())
+            });
+            for n in 1..=5 {
+                let (status, answer) = caller.issue(&coupon, &format!("user-{n}"));
+                assert_eq!(status, StatusCode::CONFLICT, "{strategy}: {answer}");
+                assert_eq!(answer["issuedCoupon"]["position"], n);
+            }
+        }
+    }
+}
+
+#[test]
+fn with_refuse_from_memory_off_every_refusal_reaches_the_ledger() {
+    let Some(fleet) = Fleet::open() else { return };
+    let servers = [
+        fleet.serve(&[]),
+        fleet.serve(&["--set", "refuse_from_memory=false"]),
+    ];
+    let _worker = fleet.work();
+    let [remembers, asks] = servers.each_ref().map(admin);
+    for strategy in ["redis-script", "database", "redis-lock"] {
+        let coupon = publish(&remembers, 1, &json!({ "strategy": strategy }));
+        assert_eq!(remembers.issue(&coupon, "first").0, StatusCode::CREATED);
+        let counts = |server| [BY_LEDGER, FROM_MEMORY].map(|name| counted(server, name));
+        let refused = |caller: &Caller| {
+            let (status, refused) = caller.issue(&coupon, "late");
+            assert_eq!(
+                (status, &refused["code"]),
+                (StatusCode::GONE, &json!("sold-out")),
+                "{strategy}: {refused}"
+            );
+        };
+        let before = counts(&servers[0]);
+        let mut asked = 0;
+        wait_for(|| {
+            refused(&remembers);
+            asked += 1;
+            let now = counts(&servers[0]);
+            let [by_ledger, from_memory] = [0, 1].map(|at| now[at] - before[at]);
+            assert_eq!(by_ledger + from_memory, asked, "{strategy}");
+            (from_memory > 0).then_some(())
+        });
+        let before = counts(&servers[1]);
+        for _ in 0..20 {
+            refused(&asks);
+        }
+        assert_eq!(counts(&servers[1]), [before[0] + 20, 0], "{strategy}");
+        // What was unknown is there as soon as it is made, wherever.
+        let id: u64 = coupon.rsplit('/').next().unwrap().parse().unwrap();
+        let next = format!("/v1/coupons/{}", id + 1);
+        assert_eq!(asks.issue(&next, "early").0, StatusCode::NOT_FOUND);
+        assert_eq!(publish(&remembers, 1, &json!({ "strategy": strategy })), next);
+        assert_eq!(asks.issue(&next, "early").0, StatusCode::CREATED, "{strategy}");
     }
 }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 
 const DATABASE_PASSWORD: &str = "the-shops-word-at-the-database";
 const REDIS_PASSWORD: &str = "the-shops-word-at-redis";
+const SENTINEL_PASSWORD: &str = "the-shops-word-at-the-sentinels";
 const WRONG_PASSWORD: &str = "a-word-that-nobody-knows";
 const STRATEGIES: [&str; 3] = ["database", "redis-lock", "redis-script"];
 
@@ -129,6 +130,7 @@ fn assert_silent(log: &str) {
     for secret in [
         DATABASE_PASSWORD,
         REDIS_PASSWORD,
+        SENTINEL_PASSWORD,
         WRONG_PASSWORD,
         crate::fleet::ADMIN_KEY,
         &jwt,
@@ -268,5 +270,74 @@ fn a_redis_that_a_sentinel_names_is_followed_to_its_replica() {
     for process in [server, worker] {
         let (status, log) = process.stop();
         assert!(status.success(), "{log}");
+    }
+}
+
+#[test]
+fn sentinels_are_asked_by_tls_with_a_user_and_a_password_of_their_own() {
+    let certificates = Certificates::make();
+    let (certificate, key) = (certificates.text("ours.pem"), certificates.text("ours.key"));
+    let tls = |port: u16| {
+        [
+            ("tls-port", port.to_string()),
+            ("tls-cert-file", certificate.clone()),
+            ("tls-key-file", key.clone()),
+            ("tls-ca-cert-file", certificate.clone()),
+            ("tls-auth-clients", "no".to_owned()),
+        ]
+    };
+    let (redis_tls, sentinel_tls) = (free_port().unwrap(), free_port().unwrap());
+    let options = RedisOptions::durable().set("requirepass", REDIS_PASSWORD);
+    let options = tls(redis_tls)
+        .iter()
+        .fold(options, |options, (name, value)| options.set(name, value));
+    let Some(fleet) = Fleet::with(&options) else {
+        return;
+    };
+    let user = format!("shop on >{SENTINEL_PASSWORD} allchannels +@all");
+    let encrypted = tls(sentinel_tls);
+    let encrypted = encrypted.iter().map(|(name, value)| (*name, value.as_str()));
+    let own = [
+        ("requirepass", "the-word-of-the-default-user"),
+        ("user", &user),
+        ("tls-replication", "yes"),
+    ];
+    let lines: Vec<(&str, &str)> = own.into_iter().chain(encrypted).collect();
+    let Some(sentinel) = or_skip(RedisSentinel::start_with(&fleet.redis, redis_tls, "shop", &lines)) else {
+        return;
+    };
+    assert_eq!(sentinel.primary_port().unwrap(), redis_tls);
+    let command = |arguments: &[&str]| {
+        let mut command = fleet.command_at(fleet.database.url(), sentinel_tls, arguments);
+        command
+            .env("FIRSTCOME_REDIS_KIND", "sentinel")
+            .env("FIRSTCOME_REDIS_GROUP", sentinel.group())
+            .env("FIRSTCOME_REDIS_PASSWORD", REDIS_PASSWORD)
+            .env("FIRSTCOME_REDIS_TLS", "true")
+            .env("FIRSTCOME_REDIS_TLS_AUTHORITY_FILE", &certificate)
+            .env("FIRSTCOME_REDIS_SENTINEL_USER", "shop")
+            .env("FIRSTCOME_REDIS_SENTINEL_PASSWORD", SENTINEL_PASSWORD)
+            .env("FIRSTCOME_LOG_FILTER", "trace");
+        command
+    };
+    let server = Server::start(command(&["serve", "--listen", "127.0.0.1:0"]));
+    let worker = Server::start(command(&["work", "--listen", "127.0.0.1:0"]));
+    issues_of_all(&fleet, &admin(&server));
+    for process in [server, worker] {
+        let (status, log) = process.stop();
+        assert!(status.success(), "{log}");
+        assert_silent(&log);
+    }
+    // The word of the Redis itself is none at the sentinels, and without one they say nothing.
+    for (user, password) in [("shop", REDIS_PASSWORD), ("", WRONG_PASSWORD), ("", "")] {
+        let mut command = command(&["serve", "--listen", "127.0.0.1:0"]);
+        command
+            .env("FIRSTCOME_REDIS_SENTINEL_USER", user)
+            .env("FIRSTCOME_REDIS_SENTINEL_PASSWORD", password);
+        let output = command.output().unwrap();
+        let said = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("redis"), "{said}");
+        assert_silent(&said);
     }
 }

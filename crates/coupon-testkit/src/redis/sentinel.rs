@@ -18,6 +18,8 @@ pub struct RedisSentinel {
     server: Server,
     port: u16,
     group: String,
+    /// Of the default user.
+    password: Option<String>,
 }
 
 impl RedisSentinel {
@@ -27,6 +29,21 @@ impl RedisSentinel {
     ///
     /// As [`Redis::start`].
     pub fn start(primary: &Redis, group: &str) -> Result<Self, ServerError> {
+        Self::start_with(primary, primary.port(), group, &[])
+    }
+
+    /// The same, reaching the primary by this port of it, with more lines in the sentinel's file. With `requirepass` among
+    /// them its own questions show that password.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::start`].
+    pub fn start_with(
+        primary: &Redis,
+        primary_port: u16,
+        group: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Self, ServerError> {
         // The same program in another mode.
         const COMPONENT: &Component = &place::REDIS;
         let program = COMPONENT.find()?;
@@ -36,9 +53,13 @@ impl RedisSentinel {
                 server: Server::new(COMPONENT.program, program.clone())?,
                 port: free_port()?,
                 group: group.to_owned(),
+                password: more
+                    .iter()
+                    .find(|(name, _)| *name == "requirepass")
+                    .map(|(_, word)| (*word).to_owned()),
             };
             let file = sentinel.server.scratch().join("sentinel.conf");
-            let written = fs::write(&file, sentinel.settings(primary));
+            let written = fs::write(&file, sentinel.settings(primary, primary_port, more));
             sentinel.server.prepare("the sentinel's file", written)?;
             let file = file.to_string_lossy().into_owned();
             sentinel.server.set_arguments([file, "--sentinel".to_owned()]);
@@ -51,14 +72,14 @@ impl RedisSentinel {
     }
 
     /// Sentinels write what they learn into their file, and take no other settings than those in it.
-    fn settings(&self, primary: &Redis) -> String {
+    fn settings(&self, primary: &Redis, primary_port: u16, more: &[(&str, &str)]) -> String {
         let (group, data) = (&self.group, self.server.data_dir());
         let mut lines = vec![
             format!("port {}", self.port),
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", data.display()),
             "daemonize no".to_owned(),
-            format!("sentinel monitor {group} 127.0.0.1 {} 1", primary.port()),
+            format!("sentinel monitor {group} 127.0.0.1 {primary_port} 1"),
             format!("sentinel down-after-milliseconds {group} 1000"),
             format!("sentinel failover-timeout {group} 5000"),
         ];
@@ -68,14 +89,16 @@ impl RedisSentinel {
                 .iter()
                 .map(|word| format!("sentinel auth-pass {group} {word}")),
         );
+        lines.extend(more.iter().map(|(name, value)| format!("{name} {value}")));
         lines.push(String::new());
         lines.join("\n")
     }
 
     fn launch(&mut self) -> Result<(), ServerError> {
         let (port, component) = (self.port, self.server.component());
+        let password = self.password.clone();
         self.server.launch(|| {
-            let answer = wire::ask(component, port, None, &["PING"]);
+            let answer = wire::ask(component, port, password.as_deref(), &["PING"]);
             matches!(answer, Ok(Answer::Text(text)) if text == "PONG")
         })
     }
@@ -125,6 +148,11 @@ impl RedisSentinel {
     }
 
     fn command(&self, words: &[&str]) -> Result<Answer, ServerError> {
-        wire::ask(self.server.component(), self.port, None, words)
+        wire::ask(
+            self.server.component(),
+            self.port,
+            self.password.as_deref(),
+            words,
+        )
     }
 }
