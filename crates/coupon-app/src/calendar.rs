@@ -86,6 +86,24 @@ impl Reminders {
         days.join(",")
     }
 
+    /// The list that has this name.
+    pub fn named(name: &str) -> Result<Self, RemindersError> {
+        let days = name.split(',').filter(|_| !name.is_empty());
+        let days: Result<Vec<u16>, _> = days.map(str::parse).collect();
+        Self::new(days.map_err(|_no_number| RemindersError)?)
+    }
+
+    /// Before this nobody is reminded of what ends at `expires_at` or later, in whatever time zone; `None`: never.
+    pub fn none_before(&self, expires_at: Timestamp) -> Option<Timestamp> {
+        // The dates of a zone that changes sides of the date line are a day longer or shorter, and clocks change.
+        const SLACK_DAYS: i64 = 2;
+        let most = self.0.first()?;
+        let ahead = (i64::from(*most) + SLACK_DAYS) * 86_400_000_000;
+        Some(Timestamp::saturating_from_micros(
+            expires_at.as_micros().saturating_sub(ahead),
+        ))
+    }
+
     /// The calendar of a time zone. A name that the database of time zones does not have counts as UTC: it was checked
     /// when the coupon was made, and a reminder some hours off is better than none.
     pub fn in_zone(&self, name: &str) -> ZonedReminders<'_> {
@@ -157,6 +175,13 @@ mod tests {
             ),
             ("UTC", "2027-01-01T00:00:00Z", 366, "2025-12-31T00:00:00Z"),
             // Clocks went forward on 2027-03-14: the week had 167 hours.
+            // The dateline was crossed: there was no 30th of December.
+            (
+                "Pacific/Apia",
+                "2011-12-31T12:00:00+14:00",
+                2,
+                "2011-12-29T12:00:00-10:00",
+            ),
             (
                 "America/New_York",
                 "2027-03-20T12:00:00-04:00",
@@ -193,6 +218,11 @@ mod tests {
             let expected = [Reminder { days, at: at(due) }];
             assert_eq!(zoned.of(at(end)), expected, "{days} before {end} in {zone}");
             assert_eq!(zoned.of(at(end)), expected, "asked again");
+            let none_before = reminders.none_before(at(end));
+            assert!(
+                none_before <= Some(at(due)),
+                "{none_before:?} for {end} in {zone}"
+            );
         }
     }
 
@@ -211,6 +241,14 @@ mod tests {
         assert_eq!(Reminders::new([1, 30, 7]).unwrap().days(), [30, 7, 1]);
         assert_eq!(Reminders::new([1, 30, 7]).unwrap().name(), "30,7,1");
         assert_eq!(Reminders::new([]).unwrap().days(), [0_u16; 0]);
+        for days in [vec![], vec![7], vec![1, 30, 7]] {
+            let reminders = Reminders::new(days).unwrap();
+            assert_eq!(Reminders::named(&reminders.name()), Ok(reminders));
+        }
+        for wrong in ["7,7", "0", "week", ","] {
+            assert_eq!(Reminders::named(wrong), Err(RemindersError), "{wrong}");
+        }
+        assert_eq!(Reminders::new([]).unwrap().none_before(Timestamp::MAX), None);
         for wrong in [vec![0], vec![367], vec![7, 7], (1..=17).collect()] {
             assert_eq!(Reminders::new(wrong.clone()), Err(RemindersError), "{wrong:?}");
         }

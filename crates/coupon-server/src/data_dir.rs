@@ -11,9 +11,10 @@
 //! backup-*/       the journal as a backup froze it, while that one runs
 //! ```
 
+use crate::scratch::{Scratch, clear};
 use anyhow::{Context as _, bail};
 use ledger_journal::{Disk as _, Folder, keep};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, DirEntry};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -130,46 +131,13 @@ impl DataDir {
 
     /// A directory in it for a backup that begins, which others leave alone until the process ends; and what backups
     /// left that were killed is removed.
-    pub(crate) fn begin_backup(&self) -> io::Result<Backup> {
-        // Held from the look to the lock, so that nobody takes what has just been made for something left over.
-        let turn = self.backups()?;
-        let frozen = tempfile::Builder::new().prefix(BACKUP).tempdir_in(&self.0)?;
-        let running = File::open(frozen.path())?;
-        running.lock()?;
-        drop(turn);
-        Ok(Backup {
-            _running: running,
-            frozen,
-        })
+    pub(crate) fn begin_backup(&self) -> io::Result<Scratch> {
+        Scratch::begin(&self.0, BACKUP, is_of_a_backup)
     }
 
     /// Removes what backups left that were killed: links that keep segments of the journal from being freed.
     pub(crate) fn clear_backups(&self) -> io::Result<()> {
-        self.backups().map(drop)
-    }
-
-    /// Clears what is left over, and holds the directory against others who look at it for that.
-    fn backups(&self) -> io::Result<File> {
-        let turn = File::open(&self.0)?;
-        turn.lock()?;
-        for entry in fs::read_dir(&self.0)? {
-            let entry = entry?;
-            let ours = entry.file_name().to_string_lossy().starts_with(BACKUP);
-            if !ours || !entry.file_type()?.is_dir() {
-                continue;
-            }
-            let path = entry.path();
-            match File::open(&path).and_then(|it| it.try_lock().map_err(io::Error::from)) {
-                Ok(()) => {
-                    fs::remove_dir_all(&path)?;
-                    tracing::info!(path = %path.display(), "what a killed backup left was removed");
-                }
-                // A backup runs there, or has just ended.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(turn)
+        clear(&self.0, is_of_a_backup).map(drop)
     }
 
     /// The number in the format file. A newer one is refused here, before anything is touched.
@@ -216,19 +184,9 @@ impl DataDir {
     }
 }
 
-/// Where a backup keeps the journal as it froze it. Removed when dropped.
-#[derive(Debug)]
-pub(crate) struct Backup {
-    /// Locked, which ends with the process.
-    _running: File,
-    frozen: tempfile::TempDir,
-}
-
-impl Backup {
-    /// Its directory.
-    pub(crate) fn path(&self) -> &Path {
-        self.frozen.path()
-    }
+/// Everything in a data directory is ours.
+fn is_of_a_backup(entry: &DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(BACKUP)
 }
 
 fn create(path: &Path) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ mod keys;
 mod lifecycle;
 mod open_files;
 mod priority;
+mod scratch;
 mod store_watch;
 mod table;
 mod telemetry;

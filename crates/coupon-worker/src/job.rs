@@ -11,6 +11,7 @@ use coupon_app::{
 use coupon_core::{Span, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// A job.
@@ -90,9 +91,13 @@ pub struct JobParts {
 
 /// Runs jobs, each on one worker at a time. Whatever a run is killed at, the next goes on from there: each batch is one
 /// transaction, and what is written once is not written again.
+///
+/// Those that write by the batch take turns: a batch of one and the pause after it are over before the other has its
+/// next. Together they so leave the store to issues and redemptions for half of the time, and the disk to the ledger.
 pub struct Jobs {
     pub(crate) parts: JobParts,
     pub(crate) books: JobBooks,
+    turn: Mutex<()>,
 }
 
 impl Jobs {
@@ -101,6 +106,7 @@ impl Jobs {
         Self {
             parts,
             books: JobBooks::new(),
+            turn: Mutex::new(()),
         }
     }
 
@@ -172,10 +178,17 @@ impl Run<'_> {
     }
 
     async fn expire(&mut self) -> Result<(), StoreError> {
+        let jobs = self.jobs;
         loop {
+            let _turn = jobs.turn.lock().await;
+            if !self.keep_lease().await? {
+                return Ok(());
+            }
             let began = Instant::now();
-            let (calendar, batch) = (&self.parts().calendar, self.parts().settings.batch);
-            let passed = calendar.expire(self.now(), batch).await?;
+            let JobParts {
+                calendar, settings, ..
+            } = &jobs.parts;
+            let passed = calendar.expire(self.now(), settings.batch).await?;
             if !self.goes_on(passed, began).await? {
                 return Ok(());
             }
@@ -183,14 +196,18 @@ impl Run<'_> {
     }
 
     async fn remind(&mut self) -> Result<(), StoreError> {
+        let jobs = self.jobs;
         loop {
+            let _turn = jobs.turn.lock().await;
+            if !self.keep_lease().await? {
+                return Ok(());
+            }
             let began = Instant::now();
-            let JobSettings { reminders, batch, .. } = &self.parts().settings;
-            let passed = self
-                .parts()
-                .calendar
-                .remind(reminders, self.now(), *batch)
-                .await?;
+            let JobParts {
+                calendar, settings, ..
+            } = &jobs.parts;
+            let reminding = calendar.remind(&settings.reminders, self.now(), settings.batch);
+            let passed = reminding.await?;
             if !self.goes_on(passed, began).await? {
                 return Ok(());
             }

@@ -17,6 +17,9 @@ pub const SMTP_WITHIN: Duration = Duration::from_secs(20);
 pub const MAX_SMTP_LINE_BYTES: usize = 32 * 1_024;
 /// Most that a mail server may say in one conversation, its certificates included.
 pub const MAX_SMTP_BYTES: usize = 256 * 1_024;
+/// Most lines that a mail server may say in one conversation; under TLS the line breaks among what is encrypted, one in
+/// 256 bytes, count as well. The library reads all lines of an answer again with each one more, which would cost seconds.
+pub const MAX_SMTP_LINES: usize = 1_000;
 /// How long the farewell from a mail server that has taken the letter may take.
 pub const QUIT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest file of a template.

@@ -5,7 +5,7 @@ use crate::issued_table::BLOCK_BITS;
 use crate::notices::Teller;
 use crate::row::timestamp;
 use coupon_app::{NotificationKind, NotificationKinds, Passed, Reminders};
-use coupon_core::{CouponId, Timestamp, decide_reminder};
+use coupon_core::{CouponId, Reminder, Timestamp, decide_reminder};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// A block that has something due.
@@ -48,6 +48,9 @@ fn due(
 }
 
 const UNUSED: &str = "id BETWEEN ?1 AND ?2 AND redeemed_at IS NULL AND revoked_at IS NULL";
+/// What somebody may be reminded of.
+const USABLE: &str =
+    "id BETWEEN ?1 AND ?2 AND redeemed_at IS NULL AND revoked_at IS NULL AND expires_at > ?3";
 
 /// Goes through due blocks until `limit` rows are written, and commits. `visit` writes at most as many rows of a block as
 /// it is told, and says how many it has written and when the block is due next: if that is not after `now`, there was
@@ -169,14 +172,14 @@ pub(crate) fn remind(
         let zone = teller.coupon(transaction, coupon)?.terms.time_zone.clone();
         let mut zoned = reminders.in_zone(&zone);
         let mut rows = transaction.prepare_cached(&format!(
-            "SELECT id, issued_at, expires_at, reminded_days FROM issued_coupons
-             WHERE {UNUSED} AND expires_at > ?3 ORDER BY id"
+            "SELECT id, issued_at, expires_at, reminded_days FROM issued_coupons WHERE {USABLE} ORDER BY id"
         ))?;
         let mut rows = rows.query((block.first, block.last, now.as_micros()))?;
-        let (mut due, mut next) = (Vec::new(), None);
+        let (mut due, mut next) = (Alike::default(), None);
         while let Some(row) = rows.next()? {
             let reminded: Option<u16> = row.get(3)?;
             if reminded.is_some_and(is_done) {
+                due.interrupt();
                 continue;
             }
             let expires_at = timestamp(row.get(2)?)?;
@@ -187,30 +190,81 @@ pub(crate) fn remind(
                 zoned.of(expires_at).iter().copied(),
                 now,
             );
-            if let Some(one) = decided.due {
-                if due.len() == room {
+            match decided.due {
+                Some(_) if due.count == room => {
                     next = Some(now);
                     break;
                 }
-                due.push((row.get::<_, i64>(0)?, one));
+                Some(one) => due.add(row.get(0)?, expires_at, one),
+                None => due.interrupt(),
             }
             if let Some(at) = decided.next {
                 next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
             }
         }
-        let mut notify = transaction.prepare_cached(
-            "INSERT INTO notifications (subject, kind, detail, at, new_at) VALUES (?1, 'expiring', ?2, ?3, 0)
-             ON CONFLICT (subject, kind, detail) DO NOTHING",
-        )?;
-        let mut mark =
-            transaction.prepare_cached("UPDATE issued_coupons SET reminded_days = ?2 WHERE id = ?1")?;
-        for (id, one) in &due {
-            notify.execute((id, one.days, one.at.as_micros()))?;
-            mark.execute((id, one.days))?;
-        }
-        Ok((due.len(), next.map(Timestamp::as_micros)))
+        drop(rows);
+        write_reminders(transaction, &due.runs, now)?;
+        Ok((due.count, next.map(Timestamp::as_micros)))
     };
     pass(connection, "reminder_due", now, limit, visit)
+}
+
+/// Rows of which the same is to be told, with no other usable row between them: they are written by two statements,
+/// which costs a third of two statements for each row.
+struct Run {
+    first: i64,
+    last: i64,
+    days: u16,
+    /// So many microseconds before its end each reminder is due.
+    ahead: i64,
+}
+
+/// Gathers runs of rows that come in the order of their keys.
+#[derive(Default)]
+struct Alike {
+    runs: Vec<Run>,
+    /// The next row cannot belong to the last run.
+    interrupted: bool,
+    count: usize,
+}
+
+impl Alike {
+    fn add(&mut self, id: i64, expires_at: Timestamp, one: Reminder) {
+        self.count += 1;
+        let (days, ahead) = (one.days, expires_at.as_micros() - one.at.as_micros());
+        let interrupted = std::mem::take(&mut self.interrupted);
+        match self.runs.last_mut() {
+            Some(run) if !interrupted && run.days == days && run.ahead == ahead => run.last = id,
+            _ => self.runs.push(Run {
+                first: id,
+                last: id,
+                days,
+                ahead,
+            }),
+        }
+    }
+
+    /// There was a row that is not to be written.
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+}
+
+fn write_reminders(transaction: &Transaction<'_>, runs: &[Run], now: Timestamp) -> Result<(), Failure> {
+    let mut notify = transaction.prepare_cached(&format!(
+        "INSERT INTO notifications (subject, kind, detail, at, new_at)
+         SELECT id, 'expiring', ?4, expires_at - ?5, 0 FROM issued_coupons WHERE {USABLE} ORDER BY id
+         ON CONFLICT (subject, kind, detail) DO NOTHING"
+    ))?;
+    let mut mark = transaction.prepare_cached(&format!(
+        "UPDATE issued_coupons SET reminded_days = ?4 WHERE {USABLE}"
+    ))?;
+    let now = now.as_micros();
+    for run in runs {
+        notify.execute((run.first, run.last, now, run.days, run.ahead))?;
+        mark.execute((run.first, run.last, now, run.days))?;
+    }
+    Ok(())
 }
 
 /// When other reminders are asked for than before, every block has to be looked at again.

@@ -20,7 +20,9 @@ pub(crate) enum Carry {
     /// more; but a disk that writes megabytes lets the journal's sync wait for them.
     Soon = 64,
     /// While coupons are redeemed: each changes pages anywhere, a batch more than the follower's whole log, and the same
-    /// ones again in the next; and each carrying costs two syncs, for which those wait who redeem.
+    /// ones again in the next; and each carrying costs two syncs, for which those wait who redeem. While jobs go through
+    /// the store too: what one batch has half filled the next one fills. During a sale the follower carries it, many
+    /// times a second and so never much.
     Later = 2_048,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::row::{key_bits, packed};
-use coupon_app::IssuedRecord;
+use coupon_app::{IssuedRecord, Reminders};
 use coupon_core::{CouponId, Timestamp};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction};
 
@@ -83,22 +83,44 @@ struct Block {
     last_expiry: Timestamp,
 }
 
+/// The reminders that `reminder_due` of every block was worked out for; `None`: not yet for any.
+fn last_reminders(transaction: &Transaction<'_>) -> Result<Option<Reminders>, Failure> {
+    let mut statement = transaction.prepare_cached("SELECT reminders FROM meta")?;
+    let mut rows = statement.query([])?;
+    let row = rows
+        .next()?
+        .ok_or_else(|| Failure::Damaged("meta is empty".into()))?;
+    let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    Reminders::named(name)
+        .map(Some)
+        .map_err(|_not_one| Failure::Damaged(format!("{name} is no list of reminders")))
+}
+
 /// Adds new rows of one coupon, in order of position, to the sums of their blocks.
 pub(crate) fn add_to_blocks<'a>(
     transaction: &Transaction<'_>,
     coupon: CouponId,
     records: impl Iterator<Item = &'a IssuedRecord>,
 ) -> Result<(), Failure> {
+    let reminders = last_reminders(transaction)?;
+    // A block whose first reminder is far away is not to be looked at each time that rows are added to it.
+    let reminder_due = |first_expiry: Timestamp| match &reminders {
+        Some(reminders) => reminders.none_before(first_expiry).map(Timestamp::as_micros),
+        None => Some(0),
+    };
     let mut statement = transaction.prepare_cached(
         "INSERT INTO issued_blocks (coupon_id, block, held, unused, first_expiry, last_expiry, expiry_due, reminder_due)
-         VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?4, 0)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?4, ?6)
          ON CONFLICT (coupon_id, block) DO UPDATE SET
              held = held + excluded.held,
              unused = unused + excluded.unused,
              first_expiry = min(first_expiry, excluded.first_expiry),
              last_expiry = max(last_expiry, excluded.last_expiry),
              expiry_due = min(ifnull(expiry_due, excluded.expiry_due), excluded.expiry_due),
-             reminder_due = 0",
+             reminder_due = min(ifnull(reminder_due, excluded.reminder_due), ifnull(excluded.reminder_due, reminder_due))",
     )?;
     let mut write = |block: Block| {
         statement.execute((
@@ -107,6 +129,7 @@ pub(crate) fn add_to_blocks<'a>(
             block.count,
             block.first_expiry.as_micros(),
             block.last_expiry.as_micros(),
+            reminder_due(block.first_expiry),
         ))
     };
     let mut open: Option<Block> = None;

@@ -1,5 +1,6 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
+use crate::connection::Carry;
 use crate::store::SqliteStore;
 use crate::{calendar, failed, jobs, outbox};
 use async_trait::async_trait;
@@ -115,8 +116,10 @@ impl FailedDeliveries for SqliteStore {
 impl Calendar for SqliteStore {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
         let kinds = self.notifications();
-        self.write(move |connection| calendar::expire(connection, kinds, now, limit))
-            .await
+        self.write_and_carry(Carry::Later, move |connection| {
+            calendar::expire(connection, kinds, now, limit)
+        })
+        .await
     }
 
     async fn remind(
@@ -126,14 +129,18 @@ impl Calendar for SqliteStore {
         limit: usize,
     ) -> Result<Passed, StoreError> {
         let (kinds, reminders) = (self.notifications(), reminders.clone());
-        self.write(move |connection| calendar::remind(connection, kinds, &reminders, now, limit))
-            .await
+        self.write_and_carry(Carry::Later, move |connection| {
+            calendar::remind(connection, kinds, &reminders, now, limit)
+        })
+        .await
     }
 
     async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
         let kinds = self.notifications();
-        self.write(move |connection| calendar::announce(connection, kinds, limit))
-            .await
+        self.write_and_carry(Carry::Later, move |connection| {
+            calendar::announce(connection, kinds, limit)
+        })
+        .await
     }
 }
 

@@ -165,8 +165,17 @@ impl SqliteStore {
         &self,
         change: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_and_carry(Carry::Soon, change).await
+    }
+
+    /// The same, and says when the log is carried after it.
+    pub(crate) async fn write_and_carry<T: Send + 'static>(
+        &self,
+        when: Carry,
+        change: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let written = tokio::task::spawn_blocking(move || shared.write(change));
+        let written = tokio::task::spawn_blocking(move || shared.write(when, change));
         Ok(written.await.map_err(Failure::from)??)
     }
 }
@@ -194,10 +203,14 @@ impl Shared {
     }
 
     /// Runs one change and remembers whether the store can write.
-    fn write<T>(&self, change: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+    fn write<T>(
+        &self,
+        when: Carry,
+        change: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let written = {
             let mut writer = self.writer();
-            carry(&writer, Carry::Soon)
+            carry(&writer, when)
                 .map_err(Failure::from)
                 .and_then(|()| change(&mut writer))
         };
@@ -295,15 +308,16 @@ impl RecordStore for SqliteStore {
 
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
         let shared = &self.shared;
-        let applied =
-            shared.write(|connection| apply(connection, &shared.tail, &shared.options_now(), entries));
+        let applied = shared.write(Carry::Soon, |connection| {
+            apply(connection, &shared.tail, &shared.options_now(), entries)
+        });
         Ok(applied?)
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
         let shared = &self.shared;
         let enough = shared.options.fold_rows / WORTH_A_QUIET_FOLD;
-        Ok(shared.write(|connection| settle(connection, &shared.tail, enough))?)
+        Ok(shared.write(Carry::Soon, |connection| settle(connection, &shared.tail, enough))?)
     }
 
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {

@@ -42,6 +42,10 @@ pub(crate) fn open(
             };
             pool.send(index, since)?;
         }
+        if left == 0 && due.is_empty() && pool.under_way == 0 {
+            // Ended while nobody waited: there is nothing to wait for.
+            break;
+        }
         let longest = (left > 0).then(|| next.saturating_duration_since(Instant::now()));
         pool.wait(longest, &mut idle)?;
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::Shared;
 use crate::data_dir::DataDir;
+use crate::scratch::{Scratch, clear};
 use crate::terminal;
 use crate::wiring::store_options;
 use anyhow::{Context as _, bail};
@@ -9,6 +10,7 @@ use clap::Args;
 use coupon_app::{Entry, RecordStore as _, Seq, limits::MAX_APPLY};
 use ledger_journal::{FrozenError, freeze, frozen_entries};
 use serde_json::json;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use store_sqlite::{Pace, Progress, Report, SqliteOptions, SqliteStore, backup_file};
@@ -40,6 +42,10 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
         .begin_backup()
         .context("cannot make a place for the frozen journal")?;
     freeze(directory.path(), frozen.path()).context("cannot freeze the journal")?;
+    if let Err(error) = clear(parent(to), is_left_over) {
+        // It costs room, and the next backup tries again.
+        tracing::warn!(%error, "what a killed backup left beside the file could not be removed");
+    }
     let report = copy(&directory.store_file(), to)?;
     let (report, added) = catch_up(report, to, frozen.path(), store_options(&settings))?;
     say(shared, to, &report, added)?;
@@ -57,17 +63,37 @@ fn catch_up(
     if last == report.applied_seq {
         return Ok((report, 0));
     }
-    let beside = to
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let scratch = tempfile::Builder::new().prefix("backup-").tempdir_in(beside)?;
-    let growing = scratch.path().join("store.sqlite3");
+    let scratch =
+        Scratch::begin(parent(to), BESIDE, is_left_over).context("cannot make a place beside the file")?;
+    let growing = scratch.path().join(GROWING);
     std::fs::rename(to, &growing).context("cannot set the copy aside")?;
     apply(&growing, options, frozen, report.applied_seq)?;
     let grown = copy(&growing, to)?;
     let added = grown.applied_seq - report.applied_seq;
     Ok((grown, added))
+}
+
+/// What the directory is called that the copy grows in. A dot and two words, because it lies among files of others.
+const BESIDE: &str = ".firstcome-backup-";
+/// What the copy is called in it.
+const GROWING: &str = "store.sqlite3";
+
+fn parent(to: &Path) -> &Path {
+    to.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Whether a directory is one that a backup made for its copy: by its name, and by all that is in it.
+fn is_left_over(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let ours = name
+        .to_str()
+        .and_then(|name| name.strip_prefix(BESIDE))
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    ours && std::fs::read_dir(entry.path()).is_ok_and(|mut inside| {
+        inside.all(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(GROWING)))
+    })
 }
 
 /// Applies the frozen entries after `after` to a store.

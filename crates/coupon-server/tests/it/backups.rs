@@ -182,3 +182,43 @@ fn what_a_killed_backup_leaves_is_removed_at_the_next_start_or_backup_and_a_runn
     assert!(server.stop().0.success());
     scratch.must(&["verify", "--data-dir", "data"]);
 }
+
+#[test]
+fn what_a_killed_backup_left_beside_the_file_is_removed_and_nothing_else() {
+    let scratch = Scratch::new();
+    let server = scratch.serve();
+    Caller::admin(&scratch, &server).publish(10);
+    assert!(server.stop().0.success());
+    let saved = scratch.path().join("saved");
+    std::fs::create_dir(&saved).unwrap();
+    for (name, file) in [
+        (".firstcome-backup-a1B2c3", "store.sqlite3"),
+        (".firstcome-backup-a1B2c4", "store.sqlite3-wal"),
+        (".firstcome-backup-a1B2c5", "store.sqlite3"),
+        (".firstcome-backup-a1B2c6", "somebody's"),
+        (".firstcome-backup-of-monday", "store.sqlite3"),
+        ("backup-a1B2c7", "store.sqlite3"),
+    ] {
+        std::fs::create_dir(saved.join(name)).unwrap();
+        std::fs::write(saved.join(name).join(file), "what was copied so far").unwrap();
+    }
+    // A backup that runs holds its directory like this.
+    let running = std::fs::File::open(saved.join(".firstcome-backup-a1B2c5")).unwrap();
+    running.lock().unwrap();
+    scratch.must(&["backup", "--to", "saved/one.sqlite3"]);
+    let left = std::fs::read_dir(&saved).unwrap();
+    let mut left: Vec<_> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort_unstable();
+    assert_eq!(
+        left,
+        [
+            ".firstcome-backup-a1B2c5",
+            ".firstcome-backup-a1B2c6",
+            ".firstcome-backup-of-monday",
+            "backup-a1B2c7",
+            "one.sqlite3",
+        ]
+    );
+}

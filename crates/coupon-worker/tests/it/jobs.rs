@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 
 const DAY: i64 = 86_400_000_000;
 /// Longer than any lease.
@@ -493,4 +494,80 @@ async fn the_rota_runs_every_job_until_it_is_told_to_stop() {
     let known = store.jobs().await.unwrap();
     let names: Vec<&str> = known.iter().map(|job| &*job.name).collect();
     assert_eq!(names, ["deliver", "expire", "remind"]);
+}
+
+/// A calendar whose batches take a while, and that keeps which there were: what for, from when and until when.
+struct Slow {
+    store: MemoryStore,
+    batches: Mutex<Vec<(&'static str, Instant, Instant)>>,
+}
+
+impl Slow {
+    const WHILE: Duration = Duration::from_millis(10);
+
+    async fn batch<T>(&self, what: &'static str, batch: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let answer = batch.await;
+        tokio::time::sleep(Self::WHILE).await;
+        self.batches.lock().unwrap().push((what, began, Instant::now()));
+        answer
+    }
+}
+
+#[async_trait]
+impl Calendar for Slow {
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
+        self.batch("expire", self.store.expire(now, limit)).await
+    }
+
+    async fn remind(
+        &self,
+        reminders: &Reminders,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Passed, StoreError> {
+        self.batch("remind", self.store.remind(reminders, now, limit))
+            .await
+    }
+
+    async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
+        self.store.announce(limit).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_take_turns_and_leave_the_store_alone_between_them_for_as_long_as_they_had_it() {
+    let store = issued().await;
+    let slow = Arc::new(Slow {
+        store: store.clone(),
+        batches: Mutex::default(),
+    });
+    let postman = Postman::who(taken);
+    let clock = Arc::new(ManualClock::at(at(0)));
+    let parts = JobParts {
+        calendar: Arc::clone(&slow) as _,
+        ..parts(&Arc::new(store), &postman, &clock, "one")
+    };
+    let jobs = Jobs::new(parts);
+    let (_bell, told) = stop();
+    let (reminded, expired) = tokio::join!(
+        jobs.run(Job::Remind, Some(at(5 * DAY)), &told),
+        jobs.run(Job::Expire, Some(at(10 * DAY)), &told),
+    );
+    let done = [reminded, expired].map(|run| run.unwrap().unwrap().done);
+    assert_eq!(done, [u64::from(ISSUED); 2]);
+    let batches = slow.batches.lock().unwrap();
+    let order: Vec<&str> = batches.iter().map(|(what, ..)| *what).collect();
+    assert_eq!(
+        order,
+        ["remind", "expire", "remind", "expire", "remind", "expire"]
+    );
+    // But for the very last: when a job has nothing more to do, the other need not wait.
+    for pair in batches[..5].windows(2) {
+        let left_alone = pair[1].1.checked_duration_since(pair[0].2);
+        assert!(
+            left_alone >= Some(Slow::WHILE),
+            "{left_alone:?} between two batches: {batches:?}"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 //! a greeting nor a line without an end takes memory.
 
 use super::MailSecurity;
-use crate::limits::{CONNECT_WITHIN, MAX_SMTP_BYTES, MAX_SMTP_LINE_BYTES, QUIT_WITHIN};
+use crate::limits::{CONNECT_WITHIN, MAX_SMTP_BYTES, MAX_SMTP_LINE_BYTES, MAX_SMTP_LINES, QUIT_WITHIN};
 use lettre::Message;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -105,7 +105,7 @@ impl PostOffice {
 struct TooMuch;
 
 /// A stream that gives what it reads at most a line at a time, and fails after a line, or a conversation, that is too
-/// long. Whoever reads it through a buffer never holds anything that came behind the line: what a third party has put
+/// long, or has too many lines. Whoever reads it through a buffer never holds anything that came behind the line: what a third party has put
 /// behind the answer to `STARTTLS` is then not taken for what comes under its protection.
 #[derive(Debug)]
 struct Bounded<S> {
@@ -113,6 +113,7 @@ struct Bounded<S> {
     buffer: Vec<u8>,
     given: usize,
     line: usize,
+    lines: usize,
     whole: usize,
 }
 
@@ -123,6 +124,7 @@ impl<S> Bounded<S> {
             buffer: Vec::new(),
             given: 0,
             line: 0,
+            lines: 0,
             whole: 0,
         }
     }
@@ -151,10 +153,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         let count = end.map_or(held.len(), |end| end + 1).min(into.remaining());
         this.line += count;
         this.whole += count;
-        if this.line > MAX_SMTP_LINE_BYTES || this.whole > MAX_SMTP_BYTES {
+        let ends = end.is_some_and(|end| end + 1 == count);
+        this.lines += usize::from(ends);
+        if this.line > MAX_SMTP_LINE_BYTES || this.lines > MAX_SMTP_LINES || this.whole > MAX_SMTP_BYTES {
             return Poll::Ready(Err(io::Error::other(TooMuch)));
         }
-        if end.is_some_and(|end| end + 1 == count) {
+        if ends {
             this.line = 0;
         }
         into.put_slice(&held[..count]);
