@@ -132,7 +132,7 @@ impl Id {
                 "the two cores, which server and load share: of some 12 us of server CPU an issue the bare handler takes 7.5, the store 1.5 to 2, and the rest is authentication, the wake-ups of a batch, and the journal"
             }
             Self::P4 => {
-                "the processor: some 0.75 us an issue, half of it the owner's (the record, the holder's place in the roll and in the index, the write) and half the submitter's (a slot, a waker, two locks, and waiting for the owner's turn to end); writing and syncing the same bytes alone takes 0.07 us an issue on this disk"
+                "the owner's thread: 0.5 to 0.6 us an issue (the record, the holder's place in the roll and in the index, the write), beside which who asks takes as much of the other core (a slot, a waker, three locks); writing and syncing the same bytes alone takes 0.07 to 0.11 us an issue on this disk"
             }
             Self::P5 => {
                 "the one thread of MariaDB that serves the ledger's connection, busy nine tenths of the time: some 8 us an issue to parse, insert and log the row and its two keys; all of the ledger, the combiner and who asks take a fifth of the other core"

@@ -240,10 +240,11 @@ impl Sale {
              AND i.issued_at < 1767225600000000"
         );
         assert_eq!(self.number(&outside), 0, "I12");
-        // I13: nothing stands that was decided in an epoch that had passed; what came from one is in quarantine.
+        // I13: nothing stands that was decided in an epoch that had passed; what came from one is in quarantine. Who had
+        // not been told may have won the same position again in the epoch that followed: that is another decision.
         let stale = format!(
             "SELECT COUNT(*) FROM quarantine q JOIN issued_coupons i ON i.coupon_id = q.coupon_id \
-             AND i.position = q.position AND i.user_id = q.user_id WHERE q.coupon_id = {id}"
+             AND i.position = q.position AND i.user_id = q.user_id AND i.epoch <= q.epoch WHERE q.coupon_id = {id}"
         );
         assert_eq!(self.number(&stale), 0, "I13");
         if loss == Loss::Nothing {
