@@ -16,6 +16,8 @@ pub(super) const DAY: i64 = 86_400_000_000;
 pub(super) const LEASE: Span = Span::from_secs(60);
 /// Rows that one call of the calendar may write.
 pub(super) const BATCH: usize = 500;
+/// More batches than any case has work for; whoever says then that there is more would say so for ever.
+const MOST_BATCHES: usize = 1_000;
 
 /// A store under examination.
 pub struct NoticeExam<'h> {
@@ -174,27 +176,13 @@ impl<'h> NoticeExam<'h> {
     /// Runs expiry until nothing is left, so many microseconds after [`START`]; how many it wrote.
     pub async fn expire(&self, micros: i64) -> u64 {
         let calendar = &self.office().calendar;
-        let mut written = 0;
-        loop {
-            let passed = calendar.expire(after_start(micros), BATCH).await.unwrap();
-            written += passed.written;
-            if !passed.more {
-                return written;
-            }
-        }
+        until_nothing_is_left(async || calendar.expire(after_start(micros), BATCH).await.unwrap()).await
     }
 
     /// Runs reminders until nothing is left.
     pub async fn remind(&self, days: &[u16], micros: i64) -> u64 {
         let reminders = Reminders::new(days.iter().copied()).unwrap();
-        let mut written = 0;
-        loop {
-            let passed = self.remind_once(&reminders, micros).await;
-            written += passed.written;
-            if !passed.more {
-                return written;
-            }
-        }
+        until_nothing_is_left(async || self.remind_once(&reminders, micros).await).await
     }
 
     /// One batch of reminders.
@@ -208,15 +196,22 @@ impl<'h> NoticeExam<'h> {
 
     /// Runs announcements until nothing is left.
     pub async fn announce(&self, limit: usize) -> u64 {
-        let mut written = 0;
-        loop {
-            let passed = self.office().calendar.announce(limit).await.unwrap();
-            written += passed.written;
-            if !passed.more {
-                return written;
-            }
+        let calendar = &self.office().calendar;
+        until_nothing_is_left(async || calendar.announce(limit).await.unwrap()).await
+    }
+}
+
+/// Runs batches until one says that there is no more; how much they wrote.
+async fn until_nothing_is_left(batch: impl AsyncFn() -> Passed) -> u64 {
+    let mut written = 0;
+    for _ in 0..MOST_BATCHES {
+        let passed = batch().await;
+        written += passed.written;
+        if !passed.more {
+            return written;
         }
     }
+    panic!("after {MOST_BATCHES} batches and {written} written there is still more")
 }
 
 /// The id of coupon 1 at a position.
