@@ -268,8 +268,7 @@ fn a_redis_that_a_sentinel_names_is_followed_to_its_replica() {
         let state = Redis::command(&replica, &["EXISTS", "firstcome:{3}:state"]);
         (state.unwrap().text() == "1").then_some(())
     });
-    let (status, ready) = caller.ask(Method::GET, "/readyz", None);
-    assert_eq!(status, StatusCode::OK, "{ready}");
+    wait_for(|| (caller.ask(Method::GET, "/readyz", None).0 == StatusCode::OK).then_some(()));
     for process in [server, worker] {
         let (status, log) = process.stop();
         assert!(status.success(), "{log}");
