@@ -1,6 +1,7 @@
 //! Carries the ledger's records to the store: in batches, in order, behind the sale, never in its way.
 
 use crate::{Applied, Board, Outbox, Record, RecordStore, StoreError, limits};
+use futures_util::FutureExt as _;
 use std::time::Duration;
 
 /// How far the follower has come, for metrics.
@@ -61,10 +62,15 @@ async fn step(
     let mut next = outbox.next(after, limits::MAX_APPLY);
     let entries = match tokio::time::timeout(QUIET, &mut next).await {
         Ok(entries) => entries?,
-        Err(_quiet) => {
-            store.settle().await?;
-            next.await?
-        }
+        Err(_quiet) => loop {
+            if !store.settle().await? {
+                break next.await?;
+            }
+            tokio::task::yield_now().await;
+            if let Some(entries) = (&mut next).now_or_never() {
+                break entries?;
+            }
+        },
     };
     if entries.is_empty() {
         return Ok(None);

@@ -21,10 +21,10 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Writes entries. See the contract above.
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError>;
 
-    /// Does what it has put off while entries came thick and fast. Called when none have come for a while; it may take
-    /// long, and nothing may rest on it.
-    async fn settle(&self) -> Result<(), StoreError> {
-        Ok(())
+    /// Does some of what it has put off while entries came thick and fast, and says whether there is more. Called when
+    /// none have come for a while, and again, while there is more, until some come; nothing may rest on it.
+    async fn settle(&self) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     /// Hands everything to `restore` as of one instant and returns the applied number of that instant: every coupon

@@ -1,7 +1,7 @@
 //! Measures the store: rows a second and CPU of applying and loading, bytes a row, and what a query costs.
 //!
-//! `cargo bench -p store-sqlite -- [rows] [batch] [directory]`; a million rows in batches of 8,192 unless said
-//! otherwise. Users come in no order, as in life. Nothing here is a test: it prints.
+//! `cargo bench -p store-sqlite -- [rows] [batch] [directory] [step]`; a million rows in batches of 8,192 unless said
+//! otherwise, and as many of them folded at a time as by default. Users come in no order, as in life. Nothing here is a test: it prints.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,7 +38,11 @@ fn main() {
         .build()
         .unwrap();
 
-    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    let mut options = SqliteOptions::default();
+    if let Some(step) = numbers.get(3) {
+        options.fold_step = step.parse().unwrap();
+    }
+    let store = SqliteStore::open(&path, options).unwrap();
     runtime.block_on(store.apply(&[first_entry()])).unwrap();
     apply(&runtime, &store, rows, batch);
     memory();

@@ -1,6 +1,7 @@
 //! The careful way to apply issues: one by one, telling redeliveries from alarms.
 
 use crate::error::Failure;
+use crate::fold::Cursor;
 use crate::issued_table::{add_to_blocks, facts, insert, insertion, raise};
 use crate::quarantine::{Suspicion, keep_issued};
 use crate::row::packed;
@@ -9,13 +10,22 @@ use coupon_app::{IssuedRecord, Seq};
 use coupon_core::{CouponId, UserId};
 use rusqlite::{OptionalExtension, Transaction};
 
+/// Where the user of a written row is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the tail.
+    Tail,
+    /// In the tail, of which the fold under way takes this row too and may have gathered without it.
+    TailBehindFold,
+    /// In the index, because folds have passed the gap that the row fills.
+    Index,
+}
+
 /// What became of one issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Careful {
-    /// It was written, beyond what is indexed.
-    Written(TailRow),
-    /// It was written into a gap that the fold has passed, and so into the index too.
-    WrittenAndIndexed(TailRow),
+    /// It was written.
+    Written(TailRow, Place),
     /// The same user has the same position: it was there already.
     Redelivered,
     /// It went to quarantine.
@@ -57,13 +67,18 @@ pub(crate) fn issue(
         user: tail.hash(&record.user),
         id,
     };
-    if position > facts.indexed_through {
-        return Ok(Careful::Written(row));
+    let extent = facts.extent;
+    if position > extent.indexed_through.max(extent.folding_through) {
+        return Ok(Careful::Written(row, Place::Tail));
+    }
+    let cursor = Cursor::read(transaction)?;
+    if !extent.has(position, record.user.as_bytes(), coupon.get(), cursor.as_ref()) {
+        return Ok(Careful::Written(row, Place::TailBehindFold));
     }
     transaction
         .prepare_cached("INSERT INTO holders (user_id, coupon_id, position) VALUES (?1, ?2, ?3)")?
         .execute((record.user.as_bytes(), coupon.get(), position))?;
-    Ok(Careful::WrittenAndIndexed(row))
+    Ok(Careful::Written(row, Place::Index))
 }
 
 /// The user of a row, if there is one.

@@ -1,6 +1,7 @@
 //! Writing to `issued_coupons`, and to the sums that go with it.
 
 use crate::error::Failure;
+use crate::fold::Extent;
 use crate::row::{key_bits, packed};
 use coupon_app::{IssuedRecord, Reminders};
 use coupon_core::{CouponId, Timestamp};
@@ -16,19 +17,23 @@ pub(crate) struct Facts {
     pub(crate) revision: u32,
     /// The highest position that has a row.
     pub(crate) last_position: u32,
-    /// Up to this position, users are in `holders`.
-    pub(crate) indexed_through: u32,
+    /// Which of its rows are in `holders`.
+    pub(crate) extent: Extent,
 }
 
 /// The facts of a coupon; `None` when the store does not know it.
 pub(crate) fn facts(transaction: &Transaction<'_>, coupon: CouponId) -> Result<Option<Facts>, Failure> {
-    let mut statement = transaction
-        .prepare_cached("SELECT revision, last_position, indexed_through FROM coupons WHERE id = ?1")?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT revision, last_position, indexed_through, folding_through FROM coupons WHERE id = ?1",
+    )?;
     let facts = statement.query_row([coupon.get()], |row| {
         Ok(Facts {
             revision: row.get(0)?,
             last_position: row.get(1)?,
-            indexed_through: row.get(2)?,
+            extent: Extent {
+                indexed_through: row.get(2)?,
+                folding_through: row.get(3)?,
+            },
         })
     });
     Ok(facts.optional()?)

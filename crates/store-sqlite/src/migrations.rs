@@ -15,6 +15,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0005_notifications.sql"),
     include_str!("../migrations/0006_administration.sql"),
     include_str!("../migrations/0007_failed_deliveries.sql"),
+    include_str!("../migrations/0008_folds_in_steps.sql"),
 ];
 
 /// The first format in which issued coupons have a history.
@@ -22,6 +23,9 @@ pub(crate) const WITH_HISTORY: i64 = 2;
 
 /// The first format in which blocks say what is due.
 pub(crate) const WITH_NOTIFICATIONS: i64 = 5;
+
+/// The first format in which users are folded into their index in steps.
+pub(crate) const WITH_STEPS: i64 = 8;
 
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {

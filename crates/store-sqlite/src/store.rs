@@ -1,6 +1,6 @@
 //! The store: its parts, and the ports that it implements with them.
 
-use crate::apply::{applied_seq, apply, settle};
+use crate::apply::{Unindexed, applied_seq, apply, settle};
 use crate::backup::{BackupError, Pace, Progress, backup_file};
 use crate::connection::{Carry, carry, damaged, open_reader, open_writer};
 use crate::error::{Failure, OpenError};
@@ -19,7 +19,7 @@ use coupon_core::{CouponId, HistoryEntry, IssuedCoupon, IssuedCouponId, Timestam
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// How much a store may take. The defaults come to about 32 MiB together, and at most 4 bytes more for each issued
 /// coupon beyond the first millions.
@@ -36,6 +36,9 @@ pub struct SqliteOptions {
     /// index together; a store of many millions lets a thirty-second of them wait. In a quiet moment an eighth of them
     /// suffices. Fewer, and folds fall into sales; more, and a fold takes longer and a start reads more.
     pub fold_rows: usize,
+    /// So many of them at least are folded in one transaction: at 3 to 7 us each, for so long a redemption may wait.
+    /// Fewer, and a fold takes more syncs.
+    pub fold_step: usize,
     /// The file may grow to so many pages of 4 KiB; a write that needs more fails as on a full disk, and nothing of it
     /// is kept. `None`: as far as the disk goes.
     pub max_pages: Option<u32>,
@@ -55,6 +58,7 @@ impl Default for SqliteOptions {
             writer_cache_kib: 16 << 10,
             reader_cache_kib: 2 << 10,
             fold_rows: 1_000_000,
+            fold_step: 2_048,
             max_pages: None,
             notifications: NotificationKinds::NONE,
             for_webhooks: NotificationKinds::NONE,
@@ -78,8 +82,10 @@ struct Shared {
     options: SqliteOptions,
     /// Whether anybody has a webhook. Webhooks are made by the process that writes.
     has_webhooks: AtomicBool,
+    /// Whoever is next to have the writer.
+    next: Mutex<()>,
     writer: Mutex<Connection>,
-    tail: RwLock<Tail>,
+    unindexed: Unindexed,
     offers: Mutex<Offers>,
     /// Why the last write failed, unless one has succeeded since.
     trouble: Mutex<Option<String>>,
@@ -97,8 +103,9 @@ impl SqliteStore {
             path: path.into(),
             options,
             has_webhooks: AtomicBool::new(has_webhooks),
+            next: Mutex::default(),
             writer: Mutex::new(writer),
-            tail: RwLock::new(tail),
+            unindexed: Unindexed::new(tail),
             offers: Mutex::default(),
             trouble: Mutex::new(None),
         };
@@ -256,6 +263,9 @@ impl Shared {
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
+        // A mutex is given to anybody, so a thread that lets go of it and comes back at once, with the next step of a
+        // long work, finds it free, and those who wait go on waiting. Here it has to stand behind the first of them.
+        let _next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic on the way has undone its transaction, so the connection is as good as before.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -294,7 +304,7 @@ impl Shared {
 
     /// The rows of the tail that may be a user's.
     fn recent(&self, user: &UserId) -> Vec<i64> {
-        let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+        let tail = self.unindexed.tail.read().unwrap_or_else(PoisonError::into_inner);
         tail.rows(tail.hash(user)).map(|row| row.id).collect()
     }
 }
@@ -309,22 +319,25 @@ impl RecordStore for SqliteStore {
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError> {
         let shared = &self.shared;
         let applied = shared.write(Carry::Soon, |connection| {
-            apply(connection, &shared.tail, &shared.options_now(), entries)
+            apply(connection, &shared.unindexed, &shared.options_now(), entries)
         });
         Ok(applied?)
     }
 
-    async fn settle(&self) -> Result<(), StoreError> {
+    async fn settle(&self) -> Result<bool, StoreError> {
         let shared = &self.shared;
         let enough = shared.options.fold_rows / WORTH_A_QUIET_FOLD;
-        Ok(shared.write(Carry::Soon, |connection| settle(connection, &shared.tail, enough))?)
+        let settled = shared.write(Carry::Soon, |connection| {
+            settle(connection, &shared.unindexed, &shared.options, enough)
+        });
+        Ok(settled?)
     }
 
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {
         // A connection of its own: this is long, and happens once, before there is anyone to keep waiting.
         let mut connection = open_reader(&self.shared.path, self.shared.options.reader_cache_kib)
             .map_err(StoreError::lasting)?;
-        let tail = &self.shared.tail;
+        let tail = &self.shared.unindexed.tail;
         let mut census = tail
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -62,7 +62,7 @@ fn issue_one_coupon(
         if tail.may_hold(user, coupon) || fresh.may_hold(user, coupon) {
             return Ok(Swift::Clash);
         }
-        if facts.indexed_through > 0 && tail.may_be_indexed(user, coupon) {
+        if facts.extent.has_any() && tail.may_be_indexed(user, coupon) {
             suspects.push(record.user.as_bytes());
         }
         let id = packed(coupon, record.grant.position.get());

@@ -6,9 +6,10 @@
 
 use crate::error::Failure;
 use crate::filter::Filter;
-use crate::row::sum;
+use crate::fold::Reach;
+use crate::row::{sum, unpacked};
 use coupon_app::Seq;
-use coupon_core::{CouponId, UserId};
+use coupon_core::{CouponId, IssuedCouponId, UserId};
 use hashbrown::HashTable;
 use rusqlite::Connection;
 use std::hash::{BuildHasher, RandomState};
@@ -23,11 +24,9 @@ pub(crate) struct TailRow {
 }
 
 impl TailRow {
-    /// Of which coupon.
-    fn coupon(self) -> Option<CouponId> {
-        u32::try_from(self.id >> 32)
-            .ok()
-            .and_then(|number| CouponId::new(number).ok())
+    /// Of which coupon, at which position.
+    fn place(self) -> Option<IssuedCouponId> {
+        unpacked(self.id).ok()
     }
 
     /// Whether it is of this coupon.
@@ -107,9 +106,9 @@ impl Tail {
     pub(crate) fn note_indexed(&mut self, row: TailRow) {
         // A key that is no coupon's cannot be in the table; `row` was packed from one.
         if let Some(indexed) = &mut self.indexed
-            && let Some(coupon) = row.coupon()
+            && let Some(place) = row.place()
         {
-            indexed.insert(row.user, coupon);
+            indexed.insert(row.user, place.coupon);
         }
     }
 
@@ -159,13 +158,16 @@ impl Tail {
         }
     }
 
-    /// Every row, and those of `fresh`, were folded into `holders`. Keeps the memory for the next ones.
-    pub(crate) fn folded(&mut self, fresh: &Self) {
+    /// Every row that `reach` has was folded into `holders`. Keeps the memory for the next ones.
+    pub(crate) fn folded(&mut self, reach: &Reach) {
         let mut rows = std::mem::take(&mut self.rows);
-        for row in rows.iter().chain(&fresh.rows) {
-            self.note_indexed(*row);
-        }
-        rows.clear();
+        rows.retain(|row| {
+            let folded = row.place().is_some_and(|place| reach.has(place));
+            if folded {
+                self.note_indexed(*row);
+            }
+            !folded
+        });
         self.rows = rows;
     }
 }

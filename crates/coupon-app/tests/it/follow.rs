@@ -96,7 +96,7 @@ fn a_store_that_fails_is_tried_again_and_nothing_is_released_before_it_has_it() 
     });
 }
 
-/// A store that tells when it was asked to settle.
+/// A store that tells when it was asked to settle, and is never done with it.
 struct Settling {
     store: MemoryStore,
     asked: Notify,
@@ -112,9 +112,9 @@ impl RecordStore for Settling {
         self.store.apply(entries).await
     }
 
-    async fn settle(&self) -> Result<(), StoreError> {
+    async fn settle(&self) -> Result<bool, StoreError> {
         self.asked.notify_one();
-        Ok(())
+        Ok(true)
     }
 
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {

@@ -2,6 +2,8 @@
 
 use super::{Difference, Findings};
 use crate::error::Failure;
+use crate::fold::Extent;
+use crate::migrations::{WITH_STEPS, format};
 use crate::row::{count, sum};
 use coupon_core::Coupon;
 use rusqlite::Connection;
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) struct Kept {
     pub(super) issued: u64,
     pub(super) last_position: u32,
-    pub(super) indexed_through: u32,
+    pub(super) extent: Extent,
     pub(super) redeemed: u64,
     pub(super) revoked: u64,
     pub(super) cancelled: u64,
@@ -20,11 +22,16 @@ pub(super) struct Kept {
 
 /// Reads every coupon and checks its quantity and its present revision.
 pub(super) fn read(snapshot: &Connection, findings: &mut Findings) -> Result<BTreeMap<u32, Kept>, Failure> {
-    let mut statement = snapshot.prepare(
+    let folding_through = if format(snapshot)? < WITH_STEPS {
+        "0"
+    } else {
+        "c.folding_through"
+    };
+    let mut statement = snapshot.prepare(&format!(
         "SELECT c.id, c.revision, c.quantity, c.deleted, c.issued, c.last_position, c.indexed_through, c.redeemed,
-                c.revoked, c.cancelled, r.coupon
+                c.revoked, c.cancelled, r.coupon, {folding_through}
          FROM coupons c LEFT JOIN coupon_revisions r ON r.coupon_id = c.id AND r.revision = c.revision ORDER BY c.id",
-    )?;
+    ))?;
     let mut rows = statement.query([])?;
     let mut coupons = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -33,7 +40,10 @@ pub(super) fn read(snapshot: &Connection, findings: &mut Findings) -> Result<BTr
         let kept = Kept {
             issued: sum(row.get(4)?)?,
             last_position: count(row.get(5)?)?,
-            indexed_through: count(row.get(6)?)?,
+            extent: Extent {
+                indexed_through: count(row.get(6)?)?,
+                folding_through: count(row.get(11)?)?,
+            },
             redeemed: sum(row.get(7)?)?,
             revoked: sum(row.get(8)?)?,
             cancelled: sum(row.get(9)?)?,

@@ -50,7 +50,7 @@ pub(super) fn check(
         if in_index != in_rows {
             findings.add(Difference::Holders {
                 coupon,
-                through: coupons.get(&coupon).map_or(0, |kept| kept.indexed_through),
+                through: coupons.get(&coupon).map_or(0, |kept| kept.extent.indexed_through),
                 indexed: in_index.0,
                 rows: in_rows.0,
             });

@@ -3,7 +3,9 @@
 use super::coupon::Kept;
 use super::{Difference, Findings, Report};
 use crate::error::Failure;
+use crate::fold::Cursor;
 use crate::issued_table::BLOCK_BITS;
+use crate::migrations::{WITH_STEPS, format};
 use crate::row::{count, sum, timestamp, unpacked, user};
 use coupon_core::{Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension};
@@ -66,6 +68,10 @@ pub(super) fn check(
         hasher: RandomState::new(),
         of: BTreeMap::new(),
     };
+    let cursor = match format(snapshot)? {
+        ..WITH_STEPS => None,
+        _ => Cursor::read(snapshot)?,
+    };
     let mut all: BTreeMap<u32, Seen> = BTreeMap::new();
     let mut statement = snapshot.prepare(
         "SELECT id, user_id, issued_at, expires_at, redeemed_at, order_id, revoked_at FROM issued_coupons ORDER BY id",
@@ -83,9 +89,12 @@ pub(super) fn check(
             revoked: row.get::<_, Option<i64>>(6)?.is_some(),
         };
         report.issued += 1;
-        let through = coupons.get(&coupon).map_or(0, |kept| kept.indexed_through);
+        let is_indexed = coupons.get(&coupon).is_some_and(|kept| {
+            kept.extent
+                .has(one.position, one.user.as_bytes(), coupon, cursor.as_ref())
+        });
         let seen = all.entry(coupon).or_default();
-        seen.take(snapshot, coupon, through, &indexed, one, findings)?;
+        seen.take(snapshot, coupon, is_indexed, &indexed, one, findings)?;
     }
     for (coupon, seen) in &mut all {
         indexed.of.insert(*coupon, (seen.indexed, seen.digest));
@@ -111,7 +120,7 @@ impl Seen {
         &mut self,
         snapshot: &Connection,
         coupon: u32,
-        through: u32,
+        is_indexed: bool,
         indexed: &Indexed,
         row: Row,
         findings: &mut Findings,
@@ -141,7 +150,7 @@ impl Seen {
                 first_expiry: expiry,
                 last_expiry: expiry,
             });
-        if position <= through {
+        if is_indexed {
             self.indexed += 1;
             let digest = indexed.digest(row.user.as_bytes(), coupon, position);
             self.digest = self.digest.wrapping_add(digest);

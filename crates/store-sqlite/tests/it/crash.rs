@@ -24,6 +24,7 @@ fn entry_number(seq: Seq) -> Entry {
 fn child_that_applies_until_it_is_killed() {
     let options = SqliteOptions {
         fold_rows: 300,
+        fold_step: 20,
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(std::path::Path::new("store.db"), options).unwrap();

@@ -9,6 +9,7 @@ mod apply;
 mod backup;
 mod contract;
 mod crash;
+mod fold;
 mod full;
 mod notices;
 mod open;

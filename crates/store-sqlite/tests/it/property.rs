@@ -87,11 +87,11 @@ proptest! {
     fn pieces_that_overlap_gaps_quiet_moments_and_restarts_change_nothing(
         events in events(),
         pieces in prop::collection::vec((any::<prop::sample::Index>(), 1..9usize, any::<bool>(), any::<bool>()), 1..30),
-        fold_rows in 1..60usize,
+        (fold_rows, fold_step) in (1..60usize, 1..9usize),
     ) {
         let history = History::of(&events);
         let scene = Scene::new();
-        let mut store = scene.open_folding(fold_rows);
+        let mut store = scene.open_stepping(fold_rows, fold_step);
         for (place, length, restarts, quiet) in pieces {
             let first = place.index(history.entries.len());
             let last = (first + length).min(history.entries.len());
@@ -110,8 +110,9 @@ proptest! {
             }
             if restarts {
                 drop(store);
-                store = scene.open_folding(fold_rows);
+                store = scene.open_stepping(fold_rows, fold_step);
                 load(&store);
+                assert_sound(&scene);
             }
         }
         let applied = wait(store.apply(&history.entries)).unwrap();
@@ -126,11 +127,11 @@ proptest! {
     fn records_that_come_again_under_new_numbers_and_in_any_order_are_redeliveries(
         events in events(),
         order in any::<prop::sample::Selector>(),
-        fold_rows in 1..60usize,
+        (fold_rows, fold_step) in (1..60usize, 1..9usize),
     ) {
         let history = History::of(&events);
         let scene = Scene::new();
-        let store = scene.open_folding(fold_rows);
+        let store = scene.open_stepping(fold_rows, fold_step);
         wait(store.apply(&history.entries)).unwrap();
         let before = load(&store);
         let mut again: Vec<Record> = history.issued.values().cloned().map(Record::Issued).collect();

@@ -43,8 +43,14 @@ impl Scene {
     }
 
     pub(crate) fn open_folding(&self, fold_rows: usize) -> SqliteStore {
+        self.open_stepping(fold_rows, SqliteOptions::default().fold_step)
+    }
+
+    /// Opens it with folds in steps of so few rows that they are under way now and then.
+    pub(crate) fn open_stepping(&self, fold_rows: usize, fold_step: usize) -> SqliteStore {
         let options = SqliteOptions {
             fold_rows,
+            fold_step,
             ..SqliteOptions::default()
         };
         SqliteStore::open(&self.path(), options).unwrap()

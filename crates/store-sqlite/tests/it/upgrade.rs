@@ -15,7 +15,7 @@ use std::time::Duration;
 use store_sqlite::{Pace, SqliteOptions, SqliteStore, backup_file, verify};
 
 /// The scripts as they were released.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 8] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_redemption.sql"),
     include_str!("../../migrations/0003_sums.sql"),
@@ -23,6 +23,7 @@ const SCRIPTS: [&str; 7] = [
     include_str!("../../migrations/0005_notifications.sql"),
     include_str!("../../migrations/0006_administration.sql"),
     include_str!("../../migrations/0007_failed_deliveries.sql"),
+    include_str!("../../migrations/0008_folds_in_steps.sql"),
 ];
 
 /// The key of an issued coupon of coupon 1 in SQL.
@@ -121,6 +122,13 @@ fn write(connection: &Connection, format: usize) {
     if format >= 7 {
         run(
             "UPDATE notification_deliveries SET letter = 4 WHERE state = 'dead'; UPDATE meta SET last_letter = 7",
+        );
+    }
+    if format >= 8 {
+        // A fold is under way and has passed two of three.
+        run(
+            "UPDATE coupons SET indexed_through = 1, folding_through = 3; INSERT INTO fold VALUES (1, x'6b696d', 1);
+             DELETE FROM holders WHERE position = 3",
         );
     }
     connection

@@ -90,6 +90,15 @@ fn an_index_that_lies_is_named() {
 }
 
 #[test]
+fn a_fold_that_says_it_has_come_further_than_it_has_is_named() {
+    let said = said("UPDATE coupons SET folding_through = 30; INSERT INTO fold VALUES (1, x'7e', 1)");
+    assert!(
+        said.contains("holders has 25 users up to position 25, and they are not those of the 30 rows"),
+        "{said}"
+    );
+}
+
+#[test]
 fn more_than_the_quantity_is_named() {
     let said = said("UPDATE coupons SET quantity = 20 WHERE id = 1");
     assert!(said.contains("coupon 1: 30 issued of 20"), "{said}");
