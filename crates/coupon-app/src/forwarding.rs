@@ -23,8 +23,8 @@ pub trait Epochs: Send + Sync + 'static {
 ///    servers, their lists and the workers know the coupon. If the store does not take it, the answer stays what the
 ///    ledger said: the stream brings it later.
 /// 2. **`ack = store`.** A winner of a coupon with that level, and whoever is told "already issued" of one, is answered
-///    only when the store has the issue. If the store fails after the decision, the answer is `Indeterminate`: the
-///    issue stands, and the stream brings it.
+///    only when the store has the issue. If the store fails after the decision, or the epoch was raised around it so that
+///    nobody can say to which one it belongs, the answer is `Indeterminate`: the issue stands, and the stream brings it.
 /// 3. Everything else is the ledger's own business, and passes untouched.
 ///
 /// What the stream brings later is a redelivery, which changes nothing.
@@ -46,6 +46,11 @@ impl fmt::Debug for Forwarding {
 #[derive(Debug, thiserror::Error)]
 #[error("the store put issue {0} into quarantine")]
 struct Detained(IssuedCouponId);
+
+/// A decision cannot be handed to the store, because it may belong to the epoch before or to the one after.
+#[derive(Debug, thiserror::Error)]
+#[error("the epoch of coupon {0} was raised meanwhile")]
+struct EpochRaised(CouponId);
 
 /// What was asked that may have to be forwarded.
 enum Asked {
@@ -177,6 +182,7 @@ impl Forwarding {
 
     async fn forward(&self, asked: Vec<Asked>, answers: &mut [Answer]) {
         let mut due: BTreeMap<CouponId, Vec<Forwarded>> = BTreeMap::new();
+        let mut unsure = Vec::new();
         for (place, (asked, answer)) in asked.into_iter().zip(answers.iter()).enumerate() {
             match (asked, answer) {
                 (Asked::Command(command), Ok(Reply::Command(outcome))) => {
@@ -184,11 +190,20 @@ impl Forwarding {
                 }
                 (Asked::Issue(asked), Ok(Reply::Issue(outcome))) => {
                     let coupon = asked.request.coupon;
-                    if let Some((epoch, record)) = self.record(asked, *outcome) {
-                        due.entry(coupon).or_default().push((place, epoch, record));
+                    match self.record(asked, *outcome) {
+                        Some(Ok((epoch, record))) => {
+                            due.entry(coupon).or_default().push((place, epoch, record));
+                        }
+                        Some(Err(raised)) => unsure.push((place, coupon, raised)),
+                        None => {}
                     }
                 }
                 (Asked::Issue(_) | Asked::Command(_) | Asked::Other, _) => {}
+            }
+        }
+        for (place, coupon, raised) in unsure {
+            if self.ack(coupon) != Some(AckLevel::Ledger) {
+                answers[place] = Err(LedgerError::Indeterminate(Reason::adapter(raised)));
             }
         }
         for (coupon, due) in due {
@@ -205,8 +220,12 @@ impl Forwarding {
         }
     }
 
-    /// The issue that an answer tells of, and the epoch in which it was decided.
-    fn record(&self, asked: IssuedRequest, outcome: Outcome) -> Option<(Epoch, IssuedRecord)> {
+    /// The issue that an answer tells of, if it does, and the epoch in which it was decided.
+    fn record(
+        &self,
+        asked: IssuedRequest,
+        outcome: Outcome,
+    ) -> Option<Result<(Epoch, IssuedRecord), EpochRaised>> {
         let (grant, key) = match outcome {
             Outcome::Issued(grant) => (grant, asked.request.key),
             // Whose key it was issued under is not told; the stream brings it, unless the store has it already.
@@ -218,17 +237,20 @@ impl Forwarding {
             | Outcome::UnknownCoupon => return None,
         };
         let coupon = asked.request.coupon;
-        // The epoch from before the decision: one that was raised in between must not vouch for it.
-        let epoch = asked.epoch.or_else(|| self.epochs.epoch(coupon))?;
-        Some((
-            epoch,
-            IssuedRecord {
-                coupon,
-                user: asked.request.user,
-                grant,
-                key,
-            },
-        ))
+        let now = self.epochs.epoch(coupon);
+        let epoch = asked.epoch.or(now)?;
+        // One that was raised in between must not vouch for what was decided before, nor the one before for what came
+        // after: the store would keep that as an alarm.
+        if now != Some(epoch) {
+            return Some(Err(EpochRaised(coupon)));
+        }
+        let record = IssuedRecord {
+            coupon,
+            user: asked.request.user,
+            grant,
+            key,
+        };
+        Some(Ok((epoch, record)))
     }
 }
 

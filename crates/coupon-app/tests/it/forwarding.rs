@@ -76,12 +76,25 @@ impl CouponStore for Store {
     }
 }
 
-/// The epoch that the ledger decides in.
-struct InEpoch(Mutex<Epoch>);
+/// The epoch that the ledger decides in, and the one that it finds out about while it decides.
+struct InEpoch(Mutex<(Epoch, Epoch)>);
+
+impl InEpoch {
+    fn is(&self, epoch: Epoch) {
+        *self.0.lock().unwrap() = (epoch, epoch);
+    }
+
+    fn rises_while_deciding(&self) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
 
 impl Epochs for InEpoch {
     fn epoch(&self, _: CouponId) -> Option<Epoch> {
-        Some(*self.0.lock().unwrap())
+        let mut epochs = self.0.lock().unwrap();
+        let (before, after) = *epochs;
+        *epochs = (after, after);
+        Some(before)
     }
 }
 
@@ -102,7 +115,7 @@ impl Scene {
             Arc::new(ManualClock::at(OPENING)),
         );
         let store = Arc::new(Store::default());
-        let epoch = Arc::new(InEpoch(Mutex::new(1)));
+        let epoch = Arc::new(InEpoch(Mutex::new((1, 1))));
         let ledger = Forwarding::new(
             Arc::new(opened.await.unwrap()),
             Arc::clone(&epoch) as _,
@@ -201,6 +214,22 @@ async fn an_issue_of_another_epoch_than_the_stores_is_not_acknowledged() {
             "quarantine is not the record"
         );
     }
-    *scene.epoch.0.lock().unwrap() = 2;
+    scene.epoch.is(2);
     assert!(matches!(outcome(&scene.issue(2).await), Outcome::Issued(_)));
+}
+
+#[tokio::test]
+async fn an_issue_around_which_the_epoch_was_raised_is_indeterminate_and_no_alarm() {
+    let scene = Scene::open().await;
+    let coupon = scene.create(AckLevel::Store).await;
+    scene.epoch.rises_while_deciding();
+    let answer = scene.issue(1).await;
+    assert!(matches!(answer, Err(LedgerError::Indeterminate(_))), "{answer:?}");
+    assert_eq!(scene.store.issued(coupon).await, 0, "nobody knows its epoch");
+    assert_eq!(scene.store.quarantine(0, 9).await.unwrap(), []);
+    // Whoever asks again is told what stands, and by then it is in the store.
+    scene.store.inner.raise_epoch(coupon, 1, 0).await.unwrap();
+    let again = outcome(&scene.issue(1).await);
+    assert!(matches!(again, Outcome::AlreadyIssued { .. }), "{again:?}");
+    assert_eq!(scene.store.issued(coupon).await, 1);
 }

@@ -5,7 +5,7 @@ use crate::fleet::{Fleet, admin, publish, wait_for};
 use crate::harness::{Caller, Server};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -240,19 +240,41 @@ impl Sale {
              AND i.issued_at < 1767225600000000"
         );
         assert_eq!(self.number(&outside), 0, "I12");
-        // I13: nothing stands that was decided in an epoch that had passed; what came from one is in quarantine. Who had
-        // not been told may have won the same position again in the epoch that followed: that is another decision.
+        // I13: nothing stands that was decided in an epoch that had passed; what came from one is in quarantine.
         let stale = format!(
             "SELECT COUNT(*) FROM quarantine q JOIN issued_coupons i ON i.coupon_id = q.coupon_id \
-             AND i.position = q.position AND i.user_id = q.user_id AND i.epoch <= q.epoch WHERE q.coupon_id = {id}"
+             AND i.position = q.position AND i.user_id = q.user_id WHERE q.coupon_id = {id}"
         );
         assert_eq!(self.number(&stale), 0, "I13");
+        self.everybody_is_told_what_is_stored(&stored);
         if loss == Loss::Nothing {
-            let detained = format!("SELECT COUNT(*) FROM quarantine WHERE coupon_id = {id}");
-            assert_eq!(self.number(&detained), 0, "nothing contradicts the store");
+            let detained = format!(
+                "SELECT q.reason, q.epoch, q.position, q.user_id, i.epoch, i.position, i.user_id FROM quarantine q \
+                 LEFT JOIN issued_coupons i ON i.coupon_id = q.coupon_id \
+                 AND (i.position = q.position OR i.user_id = q.user_id) WHERE q.coupon_id = {id}"
+            );
+            let detained = self.fleet.database.query(&detained).unwrap();
+            assert!(
+                detained.is_empty(),
+                "something contradicts the store: {detained:?}"
+            );
         }
         self.stop();
         self
+    }
+
+    /// I2, I8: whoever holds one is known to the ledger, also to one that was taken anew, and gets no second one.
+    fn everybody_is_told_what_is_stored(&self, stored: &BTreeMap<String, u64>) {
+        *self.desk.callers.lock().unwrap() = self.servers.iter().flatten().map(admin).collect();
+        self.desk.next.store(0, Ordering::Relaxed);
+        Arc::clone(&self.desk).let_in(&format!("{}/issues", self.coupon));
+        for one in std::mem::take(&mut *self.desk.told.lock().unwrap()) {
+            let expected = match stored.get(&one.user) {
+                Some(position) => Outcome::Already(*position),
+                None => Outcome::SoldOut,
+            };
+            assert_eq!(one.outcome, expected, "{} asks again", one.user);
+        }
     }
 
     /// The positions that are missing are the ones that the reconciliation names, and everything else agrees.
