@@ -14,6 +14,7 @@ mod cli;
 mod clock;
 mod document;
 mod filesystem;
+mod host;
 mod house;
 mod load;
 mod machine;
@@ -123,6 +124,9 @@ fn tell(taken: &BTreeMap<Id, Taken>) {
                 series.name,
                 table::spread(&series.values, series.unit)
             );
+        }
+        if let Some(took) = taken.host_took {
+            println!("       {}: {}", table::HOST_TOOK, table::host_took(took));
         }
         for table in &taken.found.tables {
             let mut text = format!("{id:<4} {}:\n", table.title);

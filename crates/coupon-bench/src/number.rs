@@ -17,7 +17,7 @@ pub(crate) fn bare(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond | Unit::Count => grouped(value),
         Unit::Ratio | Unit::Millis | Unit::Seconds => format!("{value:.2}"),
-        Unit::Times | Unit::Micros | Unit::Bytes => format!("{value:.1}"),
+        Unit::Times | Unit::Micros | Unit::Bytes | Unit::Percent => format!("{value:.1}"),
     }
 }
 
@@ -31,6 +31,7 @@ pub(crate) fn short(unit: Unit) -> &'static str {
         Unit::Millis => "ms",
         Unit::Seconds => "s",
         Unit::Bytes => "B",
+        Unit::Percent => "%",
     }
 }
 
@@ -65,6 +66,7 @@ mod tests {
             (8.44, Unit::Micros, "8.4 us"),
             (0.304, Unit::Millis, "0.30 ms"),
             (38.25, Unit::Bytes, "38.2 B"),
+            (2.96, Unit::Percent, "3.0 %"),
         ] {
             assert_eq!(shown(value, unit), text);
         }

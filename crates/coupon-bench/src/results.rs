@@ -1,5 +1,6 @@
 //! The raw results as they are committed: every round's numbers, and what they were measured on.
 
+use crate::host::HostTook;
 use crate::machine::Machine;
 use crate::measure::Id;
 use anyhow::Context as _;
@@ -24,6 +25,10 @@ pub(crate) struct Taken {
     pub(crate) machine: Machine,
     /// A short run, for trying: its numbers mean little.
     pub(crate) quick: bool,
+    /// What the host of the machine took away meanwhile. Absent where the kernel does not tell, and from runs of before it
+    /// was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host_took: Option<HostTook>,
     /// What was measured.
     #[serde(flatten)]
     pub(crate) found: Found,
@@ -154,6 +159,8 @@ pub(crate) enum Unit {
     Seconds,
     /// Bytes.
     Bytes,
+    /// Hundredths of a whole.
+    Percent,
     /// Things.
     Count,
 }
@@ -188,5 +195,50 @@ impl Results {
             std::fs::create_dir_all(directory)?;
         }
         std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of before what the host takes was looked at.
+    const EARLIER: &str = r#"{
+        "takenAt": "2026-11-21T15:54:11Z",
+        "machine": {
+            "cores": 2, "processor": "A CPU", "kernel": "Linux 6", "fileSystem": "ext4", "loadAverage": 1.4,
+            "syncsPerSecond": 12241.0, "syncUs": 78.0, "fullSyncUs": 107.0
+        },
+        "quick": false,
+        "figures": [],
+        "beside": [{ "name": "p50", "unit": "millis", "values": [0.29] }],
+        "notes": []
+    }"#;
+
+    #[test]
+    fn results_of_earlier_runs_are_still_read() {
+        let taken: Taken = serde_json::from_str(EARLIER).unwrap();
+        assert_eq!(taken.host_took, None);
+        assert_eq!(taken.found.beside[0].values, [0.29]);
+    }
+
+    #[test]
+    fn what_the_host_took_is_read_as_it_was_written_and_absent_if_nobody_knows() {
+        let mut taken: Taken = serde_json::from_str(EARLIER).unwrap();
+        for (host_took, is_written) in [
+            (None, false),
+            (
+                Some(HostTook {
+                    percent: 2.5,
+                    worst_second_percent: 61.0,
+                }),
+                true,
+            ),
+        ] {
+            taken.host_took = host_took;
+            let text = serde_json::to_string(&taken).unwrap();
+            assert_eq!(text.contains("hostTook"), is_written, "{text}");
+            assert_eq!(serde_json::from_str::<Taken>(&text).unwrap(), taken);
+        }
     }
 }

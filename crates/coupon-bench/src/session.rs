@@ -1,6 +1,7 @@
 //! One run of the bench: what its measures share.
 
 use crate::filesystem::FileSystem;
+use crate::host::{HostTook, Watch};
 use crate::machine::Machine;
 use crate::measure::Id;
 use crate::results::{Found, Taken};
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     /// Issues a second of P1, for the measures that refer to it.
     saturation: Option<f64>,
     taken: BTreeMap<Id, Taken>,
+    /// Of the measure that is being taken.
+    watch: Watch,
 }
 
 impl Session {
@@ -64,6 +67,7 @@ impl Session {
             product: None,
             saturation: None,
             taken: BTreeMap::new(),
+            watch: Watch::begin(),
         })
     }
 
@@ -91,17 +95,21 @@ impl Session {
             return Ok(());
         }
         let began = Instant::now();
+        self.watch = Watch::begin();
         let found = id.take(self).with_context(|| format!("{id}: {}", id.title()))?;
         self.say(format!("{id} took {:.0} s", began.elapsed().as_secs_f64()));
-        self.keep(id, found);
+        // If this was taken for another measure's sake, that one goes on from here.
+        let host_took = std::mem::replace(&mut self.watch, Watch::begin()).end();
+        self.keep(id, host_took, found);
         Ok(())
     }
 
-    fn keep(&mut self, id: Id, found: Found) {
+    fn keep(&mut self, id: Id, host_took: Option<HostTook>, found: Found) {
         let taken = Taken {
             taken_at: self.taken_at.clone(),
             machine: self.machine.clone(),
             quick: self.wishes.quick,
+            host_took,
             found,
         };
         self.taken.insert(id, taken);

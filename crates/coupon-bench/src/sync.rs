@@ -80,7 +80,12 @@ impl SyncTimes {
 
     /// The median, in microseconds.
     pub(crate) fn median_us(&self) -> f64 {
-        self.each.value_at_quantile(0.5) as f64 / 1_000.0
+        self.latency_us(0.5)
+    }
+
+    /// The latency that this share of batches did not exceed, in microseconds.
+    pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
+        self.each.value_at_quantile(quantile) as f64 / 1_000.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! The table of docs/PERFORMANCE.md, made from the raw results.
 
+use crate::host::HostTook;
 use crate::measure::Id;
 use crate::number::{bare, short, shown};
 use crate::results::{Better, Column, Figure, Results, Series, Table, Taken, Unit};
@@ -62,6 +63,18 @@ fn spread_as(values: &[f64], shown: impl Fn(f64) -> String) -> String {
     }
 }
 
+/// What [`host_took`] says something about.
+pub(crate) const HOST_TOOK: &str = "processor time that the host took meanwhile";
+
+/// What the host took, over all and at its worst.
+pub(crate) fn host_took(took: HostTook) -> String {
+    format!(
+        "{} ({} in the worst second)",
+        shown(took.percent, Unit::Percent),
+        shown(took.worst_second_percent, Unit::Percent)
+    )
+}
+
 /// The whole generated part.
 pub(crate) fn render(results: &Results) -> String {
     let mut text = String::from(
@@ -89,6 +102,9 @@ pub(crate) fn render(results: &Results) -> String {
     for (id, taken) in &results.measures {
         for Series { name, unit, values } in &taken.found.beside {
             let _ = writeln!(text, "| {id} | {name} | {} |", spread(values, *unit));
+        }
+        if let Some(took) = taken.host_took {
+            let _ = writeln!(text, "| {id} | {HOST_TOOK} | {} |", host_took(took));
         }
     }
     text.push_str("\nWhat was done:\n\n");
@@ -193,6 +209,7 @@ mod tests {
                 full_sync_us: 170.0,
             },
             quick: false,
+            host_took: None,
             found: Found {
                 figures,
                 beside: vec![Series {
@@ -243,6 +260,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| P1 | rate | 50,000/s |"), "{text}");
+        assert!(!text.contains(HOST_TOOK), "{text}");
         assert!(
             text.contains("- P1 P10, once: 2 cores of A CPU, Linux 6, ext4, 8000 fdatasync a second"),
             "{text}"
@@ -250,6 +268,27 @@ mod tests {
         assert!(
             text.find("| P4 |") < text.find("| P10 |"),
             "in the order of the specification"
+        );
+    }
+
+    #[test]
+    fn what_the_host_took_stands_behind_the_numbers_of_its_measure() {
+        let mut results = Results::default();
+        let disturbed = Taken {
+            host_took: Some(HostTook {
+                percent: 2.96,
+                worst_second_percent: 61.0,
+            }),
+            ..taken("once", Vec::new())
+        };
+        results.measures.insert(Id::P11, disturbed);
+        let text = render(&results);
+        assert!(
+            text.contains(
+                "| P11 | rate | 50,000/s |\n\
+                 | P11 | processor time that the host took meanwhile | 3.0 % (61.0 % in the worst second) |\n"
+            ),
+            "{text}"
         );
     }
 

@@ -11,10 +11,12 @@
 //! * `redeem` and `history` decide what becomes of an issued coupon, and keep every step;
 //! * `webhooks` and `contacts` keep where notifications go ([`coupon_app::WebhookStore`], [`coupon_app::ContactStore`]);
 //! * `notices`, `outbox`, `calendar` and `jobs` keep what is to be told, and write down what the clock says;
-//! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound.
+//! * [`backup_file`] and [`verify`] copy a store while it is in use, and tell whether one is sound;
+//! * [`StoreAtRest`] reads one in which nothing runs, and changes nothing.
 
 mod addresses;
 mod apply;
+mod at_rest;
 mod audit;
 mod backup;
 mod calendar;
@@ -48,6 +50,7 @@ mod tail;
 mod verify;
 mod webhooks;
 
+pub use at_rest::StoreAtRest;
 pub use backup::{BackupError, Pace, Progress, backup_file};
 pub use error::OpenError;
 pub use quarantine::{Quarantined, Suspicion};

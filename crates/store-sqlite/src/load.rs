@@ -2,13 +2,14 @@
 
 use crate::apply::applied_seq;
 use crate::error::Failure;
+use crate::migrations::{WITH_AUDIT_LOG, format};
 use crate::row::{key_hash, timestamp, unpacked, user};
 use crate::tail::Census;
 use coupon_app::{AuditAction, CommandToken, IssuedRecord, Origin, Restore, RevisedRecord, Seq};
 use coupon_core::{Coupon, CouponId, Grant};
 use rusqlite::Connection;
 
-/// Hands everything over in one read transaction, and shows `census` each issued coupon on the way.
+/// Hands everything over in one read transaction, from a file of any format, and shows `census` each issued coupon on the way.
 pub(crate) fn load(
     connection: &mut Connection,
     restore: &mut (dyn Restore + Send),
@@ -64,12 +65,19 @@ fn issued(
 }
 
 fn tokens(snapshot: &Connection, restore: &mut (dyn Restore + Send)) -> Result<(), Failure> {
-    let mut statement = snapshot.prepare(
-        "SELECT t.scope, t.payload, r.coupon, t.issued, t.actor, a.request_id, a.action, a.cloned_from FROM command_tokens t
+    let (told, log) = if format(snapshot)? >= WITH_AUDIT_LOG {
+        (
+            "a.request_id, a.action, a.cloned_from",
+            "LEFT JOIN audit_log a ON a.coupon_id = t.coupon_id AND a.revision = t.revision",
+        )
+    } else {
+        ("NULL, NULL, NULL", "")
+    };
+    let mut statement = snapshot.prepare(&format!(
+        "SELECT t.scope, t.payload, r.coupon, t.issued, t.actor, {told} FROM command_tokens t
          JOIN coupon_revisions r ON r.coupon_id = t.coupon_id AND r.revision = t.revision
-         LEFT JOIN audit_log a ON a.coupon_id = t.coupon_id AND a.revision = t.revision
-         ORDER BY t.number",
-    )?;
+         {log} ORDER BY t.number"
+    ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let token = CommandToken {

@@ -27,6 +27,9 @@ pub(crate) const WITH_NOTIFICATIONS: i64 = 5;
 /// The first format in which users are folded into their index in steps.
 pub(crate) const WITH_STEPS: i64 = 8;
 
+/// The first format that keeps a log of what administrators did.
+pub(crate) const WITH_AUDIT_LOG: i64 = 6;
+
 /// The newest format that this program knows.
 pub(crate) fn newest() -> i64 {
     i64::try_from(SCRIPTS.len()).expect("there are fewer than 2^63 scripts")

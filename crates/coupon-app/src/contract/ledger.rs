@@ -46,7 +46,7 @@ pub trait LedgerHarness {
     async fn crash_and_reopen(&mut self, bench: Bench, clock: Arc<ManualClock>) -> Bench;
 
     /// Whether the ledger hands on what it has decided. One that writes into the store itself does not: it sits
-    /// [`crate::direct_ledger_contract!`], and its outbox and its store are not asked.
+    /// [`crate::direct_ledger_contract!`], and its outbox and its store are not asked, by no other suite either.
     fn hands_on(&self) -> bool {
         true
     }

@@ -91,7 +91,7 @@ impl Place {
     fn jobs(&self, settings: &Settings) -> anyhow::Result<Jobs> {
         match self {
             Self::Alone(store) => {
-                let codes = converse(codes_of(store))?;
+                let codes = converse(codes_of(store.as_ref()))?;
                 let channels =
                     Channels::open(settings, Arc::clone(store) as _, Arc::clone(store) as _, &codes)?;
                 jobs(settings, store, &channels)

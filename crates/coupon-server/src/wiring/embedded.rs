@@ -112,7 +112,7 @@ impl Embedded {
 pub(crate) async fn open_ledger(
     disk: Arc<dyn Disk>,
     options: JournalOptions,
-    store: &SqliteStore,
+    store: &dyn RecordStore,
     clock: Arc<dyn Clock>,
     board: Arc<Board>,
 ) -> anyhow::Result<(JournalLedger, Recovery, CodeKey)> {
@@ -122,7 +122,7 @@ pub(crate) async fn open_ledger(
 }
 
 /// The key of the codes, which is made when it is first asked for.
-pub(crate) async fn codes_of(store: &SqliteStore) -> anyhow::Result<CodeKey> {
+pub(crate) async fn codes_of(store: &dyn RecordStore) -> anyhow::Result<CodeKey> {
     let mut fresh = [0u8; 16];
     getrandom::fill(&mut fresh).context("the system gives no random numbers")?;
     Ok(CodeKey::new(store.code_key(fresh).await?))

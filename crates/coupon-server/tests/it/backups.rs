@@ -148,8 +148,16 @@ fn what_a_killed_backup_leaves_is_removed_at_the_next_start_or_backup_and_a_runn
             !before.contains(path)
                 && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
         };
+        // It has the store's file open, so it holds none of the locks any more under which left-overs are removed.
+        let waits_for_the_store = || {
+            let open = std::fs::read_dir(format!("/proc/{}/fd", backup.id())).unwrap();
+            let mut files = open.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+            files.any(|file| file.ends_with("data/store.sqlite3"))
+        };
         let made = loop {
-            if let Some(made) = frozen(&scratch).into_iter().find(is_filled) {
+            if let Some(made) = frozen(&scratch).into_iter().find(is_filled)
+                && waits_for_the_store()
+            {
                 break made;
             }
             assert!(begun.elapsed() < PATIENCE, "no backup begins");

@@ -1,4 +1,5 @@
-//! The ledger's contract, on disks that lose what was not synced, that tear, and on real files.
+//! The ledger's contract, on disks that lose what was not synced, that tear, and on real files; and the combiner's, in
+//! front of the journal on real files. Of the combiner's cases none crashes, so other disks would add nothing.
 
 use async_trait::async_trait;
 use coupon_app::contract::ledger::{Bench, LedgerHarness};
@@ -114,4 +115,7 @@ mod on_a_disk_that_tears {
 
 mod on_files {
     coupon_app::ledger_contract!(super::FileHarness::new());
+    mod combiner {
+        coupon_app::combiner_contract!(super::super::FileHarness::new());
+    }
 }

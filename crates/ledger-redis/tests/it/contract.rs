@@ -1,5 +1,6 @@
-//! The ledger's contract, on Redis and Valkey servers that are killed wherever the examination cuts the power, and on
-//! a cluster, where only the connections are cut: killing every node takes seconds, and durability is the same.
+//! The contracts of the ledger and of the combiner before it, on Redis and Valkey servers that are killed wherever the
+//! examination cuts the power, and on a cluster, where only the connections are cut: killing every node takes seconds,
+//! and durability is the same.
 
 use super::outbox::{Examined, Log};
 use super::rig::{self, Ids, Opened};
@@ -133,6 +134,13 @@ macro_rules! on {
                 Some(harness) => harness,
                 None => return,
             });
+
+            mod combiner {
+                coupon_app::combiner_contract!(match super::start() {
+                    Some(harness) => harness,
+                    None => return,
+                });
+            }
         }
     };
 }

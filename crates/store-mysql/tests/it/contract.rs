@@ -284,6 +284,16 @@ macro_rules! engine {
                     place: had!(Place::on($engine)),
                     contention: Contention::RowLock,
                 });
+
+                // Before the one contention alone: with the other it is the same ledger, as far as a combiner can tell.
+                mod combiner {
+                    use super::*;
+
+                    coupon_app::combiner_contract!(Ledgers {
+                        place: had!(Place::on($engine)),
+                        contention: Contention::RowLock,
+                    });
+                }
             }
 
             mod redis_lock_gone_mad {
@@ -299,6 +309,15 @@ macro_rules! engine {
                 use super::*;
 
                 coupon_app::delivered_store_contract!(Stores {
+                    place: had!(Place::on($engine)),
+                    numbers: Arc::default(),
+                });
+            }
+
+            mod desk {
+                use super::*;
+
+                coupon_app::desk_contract!(Stores {
                     place: had!(Place::on($engine)),
                     numbers: Arc::default(),
                 });

@@ -1,4 +1,4 @@
-//! The contracts of store, redemption and notifications, sat with a tail of the usual length and with one that is folded all the time.
+//! The contracts of store, desk, redemption and notifications, sat with a tail of the usual length and with one that is folded all the time.
 
 use crate::scene::{Scene, assert_sound};
 use async_trait::async_trait;
@@ -144,6 +144,9 @@ impl NoticeHarness for SqliteHarness {
 
 mod usual {
     coupon_app::store_contract!(super::SqliteHarness::folding(200_000));
+    mod desk {
+        coupon_app::desk_contract!(super::super::SqliteHarness::folding(200_000));
+    }
     mod redemption {
         coupon_app::redemption_contract!(super::super::SqliteHarness::folding(200_000));
     }
@@ -154,6 +157,9 @@ mod usual {
 
 mod always_folded {
     coupon_app::store_contract!(super::SqliteHarness::folding(1));
+    mod desk {
+        coupon_app::desk_contract!(super::super::SqliteHarness::folding(1));
+    }
     mod redemption {
         coupon_app::redemption_contract!(super::super::SqliteHarness::folding(1));
     }

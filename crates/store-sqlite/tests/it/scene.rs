@@ -205,7 +205,7 @@ impl Restore for Loaded {
     }
 }
 
-pub(crate) fn load(store: &SqliteStore) -> Loaded {
+pub(crate) fn load(store: &dyn RecordStore) -> Loaded {
     let mut loaded = Loaded::default();
     loaded.seq = wait(store.load(&mut loaded)).unwrap();
     loaded

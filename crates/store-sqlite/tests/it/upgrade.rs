@@ -1,7 +1,9 @@
 //! Files of every earlier format, filled, and brought to the newest: nothing in them is lost.
 
 use crate::redeem::{cancel, redeem, take};
-use crate::scene::{EXPIRY, START, Scene, assert_sound, at, coupon, load, revised, user, wait};
+use crate::scene::{
+    EXPIRY, START, Scene, assert_sound, at, coupon, coupon_id, entry, load, revised, revision, user, wait,
+};
 use coupon_app::{
     AuditAction, AuditFilter, AuditLog as _, Contacts as _, CouponStore as _, DeliveryState,
     FailedDeliveries as _, KeyStore as _, NotificationOutbox as _, RecordStore as _, RedemptionStore as _,
@@ -12,7 +14,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store_sqlite::{Pace, SqliteOptions, SqliteStore, backup_file, verify};
+use store_sqlite::{Pace, SqliteOptions, SqliteStore, StoreAtRest, backup_file, verify};
 
 /// The scripts as they were released.
 const SCRIPTS: [&str; 8] = [
@@ -25,6 +27,9 @@ const SCRIPTS: [&str; 8] = [
     include_str!("../../migrations/0007_failed_deliveries.sql"),
     include_str!("../../migrations/0008_folds_in_steps.sql"),
 ];
+
+/// The first format that says of each revision what it was.
+const WITH_AUDIT_LOG: usize = 6;
 
 /// The key of an issued coupon of coupon 1 in SQL.
 const FIRST: i64 = 1 << 32;
@@ -265,4 +270,68 @@ fn what_was_in_it_is_found_by_every_port(store: &SqliteStore, format: usize) {
         let letters: Vec<(u64, u64)> = failed.iter().map(|one| (one.letter, one.record.number)).collect();
         assert_eq!(letters, [(if format >= 7 { 4 } else { 1 }, 2)]);
     }
+}
+
+#[test]
+fn a_store_of_any_format_is_read_at_rest_as_it_will_be_read_when_upgraded_and_stays_as_it_is() {
+    for format in 1..=SCRIPTS.len() {
+        let scene = Scene::new();
+        write(&scene.connection(), format);
+        let before = std::fs::read(scene.path()).unwrap();
+        let store = StoreAtRest::open(&scene.path()).unwrap();
+        let at_rest = load(&store);
+        assert_eq!(at_rest.seq, wait(store.applied()).unwrap());
+        assert_eq!(wait(store.code_key([9; 16])).unwrap(), [7; 16]);
+        let [kim, nobody] = [1, 2].map(|id| store.issued(coupon_id(id)).unwrap());
+        assert_eq!((kim, nobody), (3, 0));
+        assert!(wait(store.apply(&[])).is_err(), "it takes nothing");
+        drop(store);
+        assert!(std::fs::read(scene.path()).unwrap() == before, "format {format}");
+
+        let mut upgraded = load(&SqliteStore::open(&scene.path(), SqliteOptions::default()).unwrap());
+        if format < WITH_AUDIT_LOG {
+            // The upgrade writes down what each revision was.
+            for (record, _) in &mut upgraded.tokens {
+                assert!(record.actor.action.take().is_some());
+            }
+        }
+        assert_eq!(at_rest, upgraded, "format {format}");
+    }
+}
+
+#[test]
+fn a_store_at_rest_keeps_its_seal_its_log_and_its_want_of_a_key() {
+    let scene = Scene::new();
+    let store = scene.open();
+    wait(store.apply(&[entry(1, vec![revision(coupon(1, Some(5)), 0)])])).unwrap();
+    let copy = scene.file("sealed.db");
+    store.backup(&copy, Pace::default(), &mut |_| {}).unwrap();
+    // As a crash leaves it: the file, and what was committed to the log.
+    let crashed = scene.file("crashed.db");
+    std::fs::copy(scene.path(), &crashed).unwrap();
+    let [log, crashed_log] = [&scene.path(), &crashed].map(|path| format!("{}-wal", path.display()));
+    std::fs::copy(log, &crashed_log).unwrap();
+    drop(store);
+    for (path, files) in [
+        (&copy, vec![copy.clone()]),
+        (&crashed, vec![crashed.clone(), crashed_log.into()]),
+    ] {
+        let bytes = || -> Vec<Vec<u8>> { files.iter().map(|file| std::fs::read(file).unwrap()).collect() };
+        let before = bytes();
+        let store = StoreAtRest::open(path).unwrap();
+        assert_eq!(load(&store).coupons.len(), 1);
+        assert_eq!(
+            wait(store.code_key([9; 16])).unwrap(),
+            [9; 16],
+            "a key for this time"
+        );
+        assert_eq!(
+            wait(store.code_key([8; 16])).unwrap(),
+            [8; 16],
+            "which was not kept"
+        );
+        drop(store);
+        assert!(bytes() == before, "{}", path.display());
+    }
+    assert!(verify(&copy).unwrap().sealed);
 }

@@ -3,11 +3,13 @@
 use super::Counter;
 use super::gate::Accident;
 use crate::contract::ledger::{LedgerHarness, ask};
-use crate::contract::{terms, user};
-use crate::{Answer, LedgerError, Pending, Reason, Reply};
+use crate::contract::{START, coupon_id, run, terms, user};
+use crate::memory::ManualClock;
+use crate::{Answer, Combiner, LedgerError, Pending, Reason, Reply};
 use coupon_core::{CouponId, Outcome};
 use futures_util::FutureExt;
 use futures_util::future::{join_all, poll_immediate};
+use std::sync::Arc;
 
 /// One request being committed behind the shut gate, and `crowd` waiting on two lanes.
 async fn crowd_at_the_gate(counter: &Counter, coupon: CouponId, crowd: usize) -> Vec<Pending> {
@@ -71,12 +73,12 @@ pub fn close_answers_what_was_accepted_and_refuses_the_rest(harness: &mut dyn Le
 }
 
 pub fn a_dropped_combiner_closes_the_ledger(harness: &mut dyn LedgerHarness) {
-    super::run(async {
-        let clock = std::sync::Arc::new(crate::memory::ManualClock::at(super::START));
+    run(async {
+        let clock = Arc::new(ManualClock::at(START));
         let bench = harness.open(clock).await;
-        let combiner = crate::Combiner::start("examined", std::sync::Arc::clone(&bench.ledger)).unwrap();
+        let combiner = Combiner::start("examined", Arc::clone(&bench.ledger)).unwrap();
         let lane = combiner.lane();
-        let mut pending = lane.ask(ask(crate::contract::coupon_id(1), &user(1), None));
+        let mut pending = lane.ask(ask(coupon_id(1), &user(1), None));
         let at_once = poll_immediate(&mut pending).await;
         drop(combiner);
         let answer = match at_once {
@@ -87,11 +89,16 @@ pub fn a_dropped_combiner_closes_the_ledger(harness: &mut dyn LedgerHarness) {
             matches!(answer, Ok(Reply::Issue(Outcome::UnknownCoupon))),
             "what was accepted is answered: {answer:?}"
         );
-        assert_eq!(
-            bench.outbox.next(0, 1).await.unwrap(),
-            [],
-            "the outbox has come to its end"
+        let (mut requests, mut answers) = (vec![ask(coupon_id(1), &user(2), None)], Vec::new());
+        bench.ledger.commit(&mut requests, &mut answers).await;
+        assert!(
+            matches!(answers[0], Err(LedgerError::Unavailable(_))),
+            "the ledger is closed: {answers:?}"
         );
+        if harness.hands_on() {
+            let left = bench.outbox.next(0, 1).await.unwrap();
+            assert_eq!(left, [], "the outbox has come to its end");
+        }
     });
 }
 

@@ -6,17 +6,15 @@ use crate::client::converse;
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
 use crate::forgetful_disk::ForgetfulDisk;
-use crate::wiring::{journal_options, open_ledger, store_options};
+use crate::wiring::{journal_options, open_ledger};
 use anyhow::{Context as _, bail};
-use coupon_app::{
-    Board, CodeKey, CouponStore as _, IssueLedger, Look, Posted, Reply, Request, Seen, limits::MAX_PAGE,
-};
+use coupon_app::{Board, CodeKey, IssueLedger, Look, Posted, Reply, Request, Seen, limits::MAX_PAGE};
 use coupon_core::{CouponId, Grant, IssuedCouponId, UserId};
 use coupon_rehearsal::{FinalState, History, IssuedCoupon};
 use ledger_journal::{FileDisk, JournalLedger, JournalOptions};
 use std::path::Path;
 use std::sync::Arc;
-use store_sqlite::{Report, SqliteStore};
+use store_sqlite::{Report, StoreAtRest};
 
 pub(super) fn look(shared: &Shared, history: Option<&Path>) -> anyhow::Result<Findings> {
     let history = read_history(history)?;
@@ -26,7 +24,7 @@ pub(super) fn look(shared: &Shared, history: Option<&Path>) -> anyhow::Result<Fi
     let mut findings = Findings::default();
     let report = store_sqlite::verify(&directory.store_file())?;
     report_store(&report, &mut findings);
-    let store = SqliteStore::open(&directory.store_file(), store_options(&settings))?;
+    let store = StoreAtRest::open(&directory.store_file())?;
     let board = Arc::new(Board::new());
     let options = JournalOptions {
         prepare_ahead: false,
@@ -83,7 +81,7 @@ fn report_store(report: &Report, findings: &mut Findings) {
 /// Looks at one coupon: the ledger's issues, and the store's count of them.
 async fn look_at(
     ledger: &JournalLedger,
-    store: &SqliteStore,
+    store: &StoreAtRest,
     posted: &Posted,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
@@ -102,10 +100,7 @@ async fn look_at(
             format!("{name}: the ledger counts {counted} issued and holds {listed}"),
         );
     }
-    let stored = store
-        .tally(id, coupon_app::Clock::now(&SystemClock))
-        .await?
-        .issued;
+    let stored = store.issued(id)?;
     let pending = counted - u64::from(posted.stored);
     if stored + pending != counted {
         findings.add(
