@@ -209,8 +209,8 @@ impl RehearsalPlan {
             .unwrap_or_else(|| self.output.join("history.jsonl"))
     }
 
-    /// Refuses what cannot be rehearsed.
-    pub(crate) fn check(&self) -> Result<(), PlanError> {
+    /// Refuses what cannot be rehearsed. A rehearsal does so itself; whoever starts a server for it asks before.
+    pub fn check(&self) -> Result<(), PlanError> {
         let service_key = match &self.callers {
             Callers::Service(credential) => credential,
             Callers::Users(_) => &self.admin,

@@ -33,7 +33,7 @@ asked, 1 when not, and 2 when the command line was wrong.";
 #[command(name = "firstcome", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    shared: Shared,
+    pub(crate) shared: Shared,
     #[command(subcommand)]
     command: Command,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
 
-    /// Answers as JSON, for programs
+    /// Answers as JSON, for programs; a failure as an object with `error` on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }

@@ -3,7 +3,7 @@
 use crate::cli::Shared;
 use crate::config::Settings;
 use crate::keys;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use coupon_app::limits::MAX_PAGE;
 use reqwest::{Method, StatusCode, Url};
@@ -217,6 +217,16 @@ impl Client {
     }
 }
 
+/// A server's refusal.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+pub(crate) struct Refused {
+    /// What people are told.
+    said: String,
+    /// What the server answered (RFC 9457).
+    pub(crate) problem: Value,
+}
+
 /// Runs a conversation to its end.
 pub(crate) fn converse<T>(conversation: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
@@ -278,11 +288,10 @@ pub(crate) fn refused(answered: &Answered) -> anyhow::Error {
     if answered.status == StatusCode::UNAUTHORIZED {
         said.push_str("\n  give the right key with --key or FIRSTCOME_ADMIN_KEY, or the server's --data-dir");
     }
-    anyhow!(
-        "{said} ({}, {})",
-        text("code").unwrap_or("no code"),
-        answered.status.as_u16()
-    )
+    let code = text("code").unwrap_or("no code");
+    let said = format!("{said} ({code}, {})", answered.status.as_u16());
+    let problem = answered.body.clone();
+    Refused { said, problem }.into()
 }
 
 #[cfg(test)]

@@ -192,23 +192,28 @@ fn is_of_a_backup(entry: &DirEntry) -> bool {
 fn create(path: &Path) -> anyhow::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {
-            let parent = path.parent().filter(|parent| *parent != Path::new(""));
-            let parent = Folder::at(parent.unwrap_or(Path::new(".")));
-            parent.sync_names().with_context(|| unusable(path))
+            let names = Folder::at(parent(path)).sync_names();
+            names.with_context(|| unusable(path))
         }
         // Somebody else made it meanwhile; the lock decides who has it.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = path.parent().unwrap_or(path);
+        // There are file systems that say so too of a place in which nothing can be made, such as /proc.
+        Err(error) if error.kind() == ErrorKind::NotFound && !parent(path).exists() => {
             bail!(
                 "cannot make the data directory {}: {} does not exist; create it first, or name another with \
                  --data-dir",
                 path.display(),
-                parent.display()
+                parent(path).display()
             )
         }
         Err(error) => Err(error).with_context(|| unusable(path)),
     }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| *parent != Path::new(""))
+        .unwrap_or(Path::new("."))
 }
 
 fn unusable(path: &Path) -> String {

@@ -103,6 +103,6 @@ fn trusted_proxies(settings: &HttpSettings) -> anyhow::Result<Vec<Network>> {
 fn build_info() -> BuildInfo {
     BuildInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("FIRSTCOME_COMMIT").unwrap_or_default().to_owned(),
+        commit: option_env!("FIRSTCOME_COMMIT").unwrap_or("unknown").to_owned(),
     }
 }

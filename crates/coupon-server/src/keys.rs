@@ -18,20 +18,25 @@ pub(crate) struct Keys {
     pub(crate) jwt: SecretString,
     /// What the secrets of API keys are derived from, so that a repeated request gets the same key, on every server.
     pub(crate) seed: [u8; 32],
-    /// Whether the administrator's key was made just now, and nobody knows it yet.
+    /// Whether the administrator's key was made just now: nobody knows it, and it is kept nowhere yet.
     pub(crate) admin_is_new: bool,
 }
 
 impl Keys {
-    /// Those that are set, else those that are kept, else new ones, kept from now on.
+    /// Those that are set, else those that are kept, else new ones, kept from now on. Only a new key of the
+    /// administrator is left to [`Keys::keep_admin`]: a start that fails must not use up the one time that it is shown.
     pub(crate) fn find_or_make(settings: &Settings, directory: &DataDir) -> anyhow::Result<Self> {
-        let (admin, admin_is_new) =
-            find_or_make(settings.admin_key.get(), directory, ADMIN_KEY_FILE, random_key)?;
-        let (jwt, _) = find_or_make(settings.jwt_secret.get(), directory, JWT_SECRET_FILE, random_key)?;
+        let known = match settings.admin_key.get() {
+            Some(set) => Some(set),
+            None => kept(directory, ADMIN_KEY_FILE)?,
+        };
+        let admin_is_new = known.is_none();
+        let admin = known.map_or_else(|| random_key().map(SecretString::from), Ok)?;
+        let jwt = find_or_make(settings.jwt_secret.get(), directory, JWT_SECRET_FILE, random_key)?;
         let seed = match settings.key_seed.get() {
             Some(seed) => seed_of(&seed),
             None => {
-                let (seed, _) = find_or_make(None, directory, KEY_SEED_FILE, random_key)?;
+                let seed = find_or_make(None, directory, KEY_SEED_FILE, random_key)?;
                 from_hex(seed.expose_secret()).with_context(|| {
                     format!("{KEY_SEED_FILE} is damaged; remove it to have a new one made")
                 })?
@@ -43,6 +48,15 @@ impl Keys {
             seed,
             admin_is_new,
         })
+    }
+
+    /// Keeps the administrator's key if it is new.
+    pub(crate) fn keep_admin(&self, settings: &Settings) -> anyhow::Result<()> {
+        if !self.admin_is_new {
+            return Ok(());
+        }
+        let directory = DataDir::open(&settings.data_dir)?;
+        directory.write(ADMIN_KEY_FILE, &format!("{}\n", self.admin.expose_secret()))
     }
 
     /// Those of one of many servers: all set, because every server must have the same.
@@ -114,16 +128,16 @@ fn find_or_make(
     directory: &DataDir,
     name: &str,
     make: fn() -> anyhow::Result<String>,
-) -> anyhow::Result<(SecretString, bool)> {
+) -> anyhow::Result<SecretString> {
     if let Some(secret) = set {
-        return Ok((secret, false));
+        return Ok(secret);
     }
     if let Some(secret) = kept(directory, name)? {
-        return Ok((secret, false));
+        return Ok(secret);
     }
     let made = make()?;
     directory.write(name, &format!("{made}\n"))?;
-    Ok((made.into(), true))
+    Ok(made.into())
 }
 
 fn kept(directory: &DataDir, name: &str) -> anyhow::Result<Option<SecretString>> {

@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod clock;
 mod commands;
+mod complaint;
 mod config;
 mod data_dir;
 mod environment;
@@ -30,10 +31,12 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    let cli = cli::Cli::parse();
+    let as_json = cli.shared.json;
+    match cli.run() {
         Ok(code) => code,
         Err(error) => {
-            terminal::complain(&format!("firstcome: {error:#}"));
+            complaint::tell(&error, as_json);
             ExitCode::FAILURE
         }
     }

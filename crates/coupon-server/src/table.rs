@@ -1,13 +1,17 @@
-//! Tables for a terminal of 100 columns.
+//! Tables as wide as the terminal; whole where no terminal reads them.
 
-const WIDEST: usize = 100;
+use crate::terminal;
+
 const GAP: &str = "  ";
+/// A column that gives way keeps at least so much, and its head.
+const NARROWEST: usize = 8;
 
-/// Rows under a head; the column `elastic` gives way when the whole would be too wide.
+/// Rows under a head; the column `elastic` gives way when the whole would be wider than the terminal.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     elastic: usize,
+    narrowest: usize,
 }
 
 impl Table {
@@ -17,7 +21,14 @@ impl Table {
         Self {
             rows: vec![heads],
             elastic,
+            narrowest: NARROWEST,
         }
+    }
+
+    /// The column that gives way is never cut to less than this, even if lines become too wide for the terminal.
+    pub(crate) fn at_least(mut self, narrowest: usize) -> Self {
+        self.narrowest = narrowest;
+        self
     }
 
     /// Adds a row of as many cells as there are heads.
@@ -26,15 +37,22 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The text, with a line end after each row.
+    /// The text, with a line end after each row. Nothing is cut unless it goes to a terminal.
     pub(crate) fn text(&self) -> String {
+        self.within(terminal::columns())
+    }
+
+    /// The text for so many columns, or for as many as it takes.
+    fn within(&self, wide: Option<usize>) -> String {
         let columns = self.rows[0].len();
         let mut widths: Vec<usize> = (0..columns)
             .map(|column| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0))
             .collect();
         let whole: usize = widths.iter().sum::<usize>() + GAP.len() * (columns - 1);
-        if let Some(elastic) = widths.get_mut(self.elastic) {
-            *elastic = elastic.saturating_sub(whole.saturating_sub(WIDEST)).max(8);
+        if let (Some(wide), Some(elastic)) = (wide, widths.get_mut(self.elastic)) {
+            let least = self.narrowest.max(width(&self.rows[0][self.elastic]));
+            let cut = whole.saturating_sub(wide);
+            *elastic = elastic.saturating_sub(cut).max(least.min(*elastic));
         }
         let mut text = String::new();
         for row in &self.rows {
@@ -110,11 +128,11 @@ mod tests {
     use super::{Table, width};
 
     #[test]
-    fn a_table_fits_a_hundred_columns_whatever_the_names() {
+    fn a_table_fits_the_terminal_whatever_the_names() {
         let mut table = Table::new(&["ID", "NAME", "STATE"], 1);
         table.row(vec!["1".to_owned(), "봄맞이 쿠폰 ".repeat(30), "open".to_owned()]);
         table.row(vec!["2".to_owned(), "x\u{1b}[2J".to_owned(), "closed".to_owned()]);
-        let text = table.text();
+        let text = table.within(Some(100));
         assert!(text.lines().all(|line| width(line) <= 100), "{text}");
         let states: Vec<usize> = text
             .lines()
@@ -125,5 +143,24 @@ mod tests {
             "columns are aligned:\n{text}"
         );
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn only_a_terminal_cuts_a_column_and_never_below_what_was_asked_for() {
+        let name = "a name of thirty characters...";
+        for (terminal, least, shown) in [
+            (None, 8, name),
+            (Some(100), 8, name),
+            (Some(27), 8, "a name of th…"),
+            (Some(10), 8, "a name …"),
+            (Some(10), 20, "a name of thirty ch…"),
+            (Some(10), 99, name),
+        ] {
+            let mut table = Table::new(&["ID", "NAME", "STATE"], 1).at_least(least);
+            table.row(["1234", name, "closed"].map(str::to_owned).into());
+            let text = table.within(terminal);
+            let cell = text.lines().nth(1).unwrap().trim_start_matches("1234  ");
+            assert_eq!(cell.trim_end_matches("  closed"), shown, "{terminal:?} {least}");
+        }
     }
 }

@@ -1,9 +1,19 @@
 //! The log: on standard error, for people on a terminal and as JSON for machines.
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{Effective, LogFormat, LogSettings, Source};
 use crate::terminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Starts the log of a command that people wait for: what it does it says itself, so only warnings are logged unless
+/// somebody has set `log.filter`.
+pub(crate) fn start_for_command(effective: &Effective) -> anyhow::Result<()> {
+    let mut log = effective.settings.log.clone();
+    if effective.sources.get("log.filter") == Some(&Source::Default) {
+        "warn".clone_into(&mut log.filter);
+    }
+    start(&log)
+}
 
 /// Starts the log. Nothing of what is logged may be a secret or a user id: types that hold one hide it in `Debug`.
 pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory of the file is not there.
-    #[error("the directory {0} does not exist; create it, or point the data directory elsewhere")]
+    #[error("the directory {0} does not exist; create it first, or name another")]
     NoDirectory(PathBuf),
     /// The file or its directory cannot be written.
     #[error(
-        "{path} cannot be written ({cause}); give this user read and write permission to the file and its directory"
+        "{path} cannot be opened ({cause}); give this user read and write permission to the file and its directory"
     )]
     NotWritable {
         /// The file.
@@ -34,7 +34,7 @@ pub enum OpenError {
         known: i64,
     },
     /// Something else lies there.
-    #[error("{path} is not a store of firstcome; move it away, or point the data directory elsewhere")]
+    #[error("{path} is neither a store nor a backup of firstcome; move it away, or name another")]
     NotAStore {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum OpenError {
         cause: rusqlite::Error,
     },
     /// What is in the file cannot be understood.
-    #[error("{path} is damaged: {cause}; restore the last backup")]
+    #[error("{path} is damaged: {cause}; restore a backup that is whole")]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -26,7 +26,8 @@ pub(super) fn rate_over_time(summary: &Summary, faults: &[FaultMark], size: Size
     )
     .with_room_for_marks(has_marks(summary, faults));
     figure.vertical_axis(&answers, whole);
-    note_faults(&mut figure, &time, faults);
+    let (fault_row, sell_out_row) = rows(summary, faults);
+    note_faults(&mut figure, &time, faults, fault_row);
     for (interval, across) in placed(summary, &time) {
         let mut below = 0.0;
         let parts = [
@@ -51,7 +52,7 @@ pub(super) fn rate_over_time(summary: &Summary, faults: &[FaultMark], size: Size
             &format!("issued {issued}, refused {refused}, failed {failed}"),
         );
     }
-    finish_over_time(figure, summary, &time)
+    finish_over_time(figure, summary, &time, sell_out_row)
 }
 
 type Latency = fn(&Interval) -> Option<u64>;
@@ -74,7 +75,8 @@ pub(super) fn latency_over_time(summary: &Summary, faults: &[FaultMark], size: S
     let mut figure = Figure::new(size, "Latency over time", "latency · 지연 시간")
         .with_room_for_marks(has_marks(summary, faults));
     figure.vertical_axis(&scale, |us| latency_tick(rounded(us)));
-    note_faults(&mut figure, &time, faults);
+    let (fault_row, sell_out_row) = rows(summary, faults);
+    note_faults(&mut figure, &time, faults, fault_row);
     let lines: [(&str, Latency); 3] = [
         ("max", |one| one.max_us),
         ("p99", |one| one.p99_us),
@@ -92,7 +94,7 @@ pub(super) fn latency_over_time(summary: &Summary, faults: &[FaultMark], size: S
             figure.hint(across, &format!("p50 {p50}, p99 {p99}, max {max}"));
         }
     }
-    finish_over_time(figure, summary, &time)
+    finish_over_time(figure, summary, &time, sell_out_row)
 }
 
 /// How long which share of the answers took, on an axis of nines.
@@ -167,7 +169,17 @@ fn has_marks(summary: &Summary, faults: &[FaultMark]) -> bool {
     summary.sold_out_ns.is_some() || !faults.is_empty()
 }
 
-fn note_faults(figure: &mut Figure, time: &Scale, faults: &[FaultMark]) {
+/// The rows of the words at faults and at the sell-out. What comes first stands above: the line of what comes later
+/// begins below its words.
+fn rows(summary: &Summary, faults: &[FaultMark]) -> (usize, usize) {
+    let first_fault = faults.iter().map(|fault| fault.struck_ns).min();
+    match (summary.sold_out_ns, first_fault) {
+        (Some(sold_out), Some(fault)) if sold_out < fault => (1, 0),
+        _ => (0, 1),
+    }
+}
+
+fn note_faults(figure: &mut Figure, time: &Scale, faults: &[FaultMark], row: usize) {
     for fault in faults {
         let at = |ns: u64| time.place(ns as f64 / 1e9);
         figure.stretch("fault", (at(fault.struck_ns), at(fault.over_ns)));
@@ -175,18 +187,18 @@ fn note_faults(figure: &mut Figure, time: &Scale, faults: &[FaultMark]) {
             "fault",
             at(fault.struck_ns),
             &format!("{} {}", fault.fault, seconds(fault.struck_ns)),
-            0,
+            row,
         );
     }
 }
 
-fn finish_over_time(mut figure: Figure, summary: &Summary, time: &Scale) -> String {
+fn finish_over_time(mut figure: Figure, summary: &Summary, time: &Scale, row: usize) -> String {
     if let Some(at_ns) = summary.sold_out_ns {
         figure.mark(
             "soldout",
             time.place(at_ns as f64 / 1e9),
             &format!("sold out · 소진 {}", seconds(at_ns)),
-            1,
+            row,
         );
     }
     let decimals = decimal_places((-time.step().log10()).ceil().max(0.0));

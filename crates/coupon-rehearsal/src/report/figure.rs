@@ -43,8 +43,8 @@ const LEFT: f64 = 62.0;
 const RIGHT: f64 = 30.0;
 /// Room for the title of the axis, and for two rows of words where there are marks.
 const PLAIN_TOP: f64 = 28.0;
-const MARKED_TOP: f64 = 54.0;
-const ROW_HEIGHT: f64 = 15.0;
+const MARKED_TOP: f64 = 58.0;
+const ROW_HEIGHT: f64 = 18.0;
 /// Wide enough for the average character, so that words are rather left out than written over others.
 const CHARACTER_WIDTH: f64 = 7.6;
 const BOTTOM: f64 = 30.0;
@@ -57,6 +57,8 @@ pub(super) struct Figure {
     top: f64,
     /// Where the words of each row end.
     words_end: [f64; 2],
+    /// Where marks stand, each with the row from which its line goes down: no words should lie across it.
+    lines: Vec<(f64, usize)>,
 }
 
 impl Figure {
@@ -67,6 +69,7 @@ impl Figure {
             svg: String::new(),
             top: PLAIN_TOP,
             words_end: [0.0; 2],
+            lines: Vec::new(),
         };
         figure.put(format_args!(
             "<svg class=\"{}\" viewBox=\"0 0 {} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
@@ -163,12 +166,19 @@ impl Figure {
         }
     }
 
-    /// A dashed vertical line with words on top, in the upper (0) or the lower (1) row. Words that would run into
-    /// others of their row are left out: the line says where, and the tables say what.
+    /// A dashed vertical line with words on top, in the upper (0) or the lower (1) row, on the side on which no earlier
+    /// line goes through them. Words that would run into others of their row are left out: the line says where, and the
+    /// tables say what.
     pub(super) fn mark(&mut self, class: &str, across: f64, words: &str, row: usize) {
         let (x, base) = (self.x(across), HEIGHT - BOTTOM);
         let length = words.chars().map(|_| CHARACTER_WIDTH).sum::<f64>();
-        let to_the_left = x + length > self.size.width();
+        let is_free = |from: f64, to: f64| {
+            let crosses = |(line, above): &(f64, usize)| *above <= row && (from..to).contains(line);
+            let crossed = self.lines.iter().any(crosses);
+            from >= 0.0 && to <= self.size.width() && !crossed
+        };
+        let to_the_left = x + length > self.size.width()
+            || !is_free(x, x + length) && is_free(x - length, x) && x - length >= self.words_end[row];
         let (anchor, at, starts) = if to_the_left {
             ("end", x - 5.0, x - length)
         } else {
@@ -179,6 +189,7 @@ impl Figure {
         self.put(format_args!(
             "<line class=\"mark {class}\" x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{base}\"/>"
         ));
+        self.lines.push((x, row));
         if starts >= self.words_end[row] {
             self.words_end[row] = starts + length;
             let words = escaped(words);

@@ -30,19 +30,25 @@ pub fn html_report(rehearsal: &Rehearsal) -> String {
                 ("failed", "failed · 실패"),
             ],
             |size| charts::rate_over_time(summary, &history.faults, size),
-            "Columns by the time of the answer.",
+            ("Columns by the time of the answer.", "막대는 응답 시각 기준입니다."),
         ),
         plot(
             ("Latency over time", "시간별 지연"),
             &[("p50", "p50"), ("p99", "p99"), ("max", "max · 최대")],
             |size| charts::latency_over_time(summary, &history.faults, size),
-            "From the intended send time, so waiting for a connection or for a server that is away counts.",
+            (
+                "From the intended send time, so waiting for a connection or for a server that is away counts.",
+                "보내기로 한 시각부터 잰 값이므로, 연결을 기다린 시간과 서버가 멈춰 있던 시간도 포함됩니다.",
+            ),
         ),
         plot(
             ("Latency distribution", "지연 분포"),
             &[("issued", "issued · 발급"), ("refused-line", "refused · 거절")],
             |size| charts::distribution(summary, size),
-            "The share of answers that took at most so long; each step to the right is one more nine.",
+            (
+                "The share of answers that took at most so long; each step to the right is one more nine.",
+                "그 시간 안에 받은 응답의 비율입니다. 오른쪽으로 한 칸 갈 때마다 9가 하나씩 늘어납니다.",
+            ),
         ),
     ]
     .concat();
@@ -83,19 +89,34 @@ fn header(rehearsal: &Rehearsal) -> String {
     let of = coupon
         .quantity
         .map_or_else(String::new, |quantity| format!(" of {}", grouped(quantity)));
-    let faults = match rehearsal.history.faults.len() {
-        0 => "",
-        1 => ", and a fault struck the server meanwhile",
-        _ => ", and faults struck the server meanwhile",
+    let of_korean = coupon
+        .quantity
+        .map_or_else(String::new, |quantity| format!(" {}장 중", grouped(quantity)));
+    let (faults, faults_korean) = match rehearsal.history.faults.len() {
+        0 => ("", ""),
+        1 => (
+            ", and a fault struck the server meanwhile",
+            " 그동안 서버에 장애가 한 번 있었습니다.",
+        ),
+        _ => (
+            ", and faults struck the server meanwhile",
+            " 그동안 서버에 장애가 여러 번 있었습니다.",
+        ),
     };
+    let [users, attempts, got] = [
+        summary.users,
+        summary.attempts,
+        rehearsal.verdict.coupons_held.saturating_sub(coupon.issued),
+    ]
+    .map(grouped);
+    let took = seconds(summary.elapsed_ns);
+    let took_korean = took.replace(" s", "초");
     format!(
         "<header>{}<span class=\"badge {class}\">{word} <span lang=\"ko\">{korean}</span></span>\n\
-         <p class=\"lead\">{} users sent {} requests for {}{of} coupons in {}{faults}.</p></header>\n",
-        heading(1, ("Rehearsal", "선착순 발급 예행연습")),
-        grouped(summary.users),
-        grouped(summary.attempts),
-        grouped(rehearsal.verdict.coupons_held.saturating_sub(coupon.issued)),
-        seconds(summary.elapsed_ns),
+         <p class=\"lead\">{users} users sent {attempts} requests for {got}{of} coupons in {took}{faults}. \
+         <span lang=\"ko\">사용자 {users}명이 {took_korean} 동안 {attempts}번 요청해 쿠폰{of_korean} {got}장을 \
+         받았습니다.{faults_korean}</span></p></header>\n",
+        heading(1, ("Rehearsal", "선착순 발급 리허설")),
     )
 }
 
@@ -116,7 +137,12 @@ fn tiles(summary: &Summary) -> String {
     format!("<section class=\"tiles\">{}</section>\n", tiles.concat())
 }
 
-fn plot(title: (&str, &str), legend: &[(&str, &str)], draw: impl Fn(Size) -> String, note: &str) -> String {
+fn plot(
+    title: (&str, &str),
+    legend: &[(&str, &str)],
+    draw: impl Fn(Size) -> String,
+    (note, korean): (&str, &str),
+) -> String {
     let mut keys = String::new();
     for (class, name) in legend {
         write!(keys, "<li><i class=\"i-{class}\"></i>{name}</li>").expect("writing to a String cannot fail");
@@ -125,7 +151,7 @@ fn plot(title: (&str, &str), legend: &[(&str, &str)], draw: impl Fn(Size) -> Str
     let plots = Size::BOTH.map(draw).concat();
     format!(
         "<section><div class=\"above\">{heading}<ul class=\"legend\">{keys}</ul></div>\n{plots}\
-         <p class=\"note\">{note}</p></section>\n"
+         <p class=\"note\">{note} <span lang=\"ko\">{korean}</span></p></section>\n"
     )
 }
 
@@ -240,6 +266,6 @@ fn facts(header: &Header) -> String {
     .concat();
     format!(
         "<section>{}<dl>{facts}</dl></section>\n",
-        heading(2, ("The rehearsal", "예행연습 조건"))
+        heading(2, ("The rehearsal", "리허설 조건"))
     )
 }

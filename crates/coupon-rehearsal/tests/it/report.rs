@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coupon_rehearsal::{
-    Outcome, Rehearsal, Summary, html_report, json_result, terminal_summary, write_report,
+    FaultMark, Outcome, Rehearsal, Summary, html_report, json_result, terminal_summary, write_report,
 };
 
 use crate::evidence::{Evidence, clean};
@@ -111,4 +111,34 @@ fn a_rehearsal_in_which_nothing_was_answered_can_still_be_reported() {
     let files = write_report(&rehearsal, directory.path()).unwrap();
     assert!([files.json, files.html].iter().all(|file| Path::exists(file)));
     assert!(!html_report(&rehearsal).contains("NaN"));
+}
+
+/// How far down a word stands in the narrow plot.
+fn baseline(page: &str, word: &str) -> f64 {
+    let narrow = &page[page.find("plot narrow").unwrap()..];
+    let line = narrow
+        .lines()
+        .find(|line| line.contains("class=\"words") && line.contains(word))
+        .unwrap();
+    let (_, from) = line.split_once(" y=\"").unwrap();
+    from[..from.find('"').unwrap()].parse().unwrap()
+}
+
+#[test]
+fn what_comes_first_stands_above_what_comes_later() {
+    // The clean history is sold out after nine milliseconds.
+    for (struck_ns, above, below) in [
+        (2_000_000, "SIGKILL", "sold out"),
+        (12_000_000, "sold out", "SIGKILL"),
+    ] {
+        let mut evidence = clean();
+        evidence.history.faults.push(FaultMark {
+            fault: "SIGKILL".to_owned(),
+            struck_ns,
+            over_ns: struck_ns + 1_000_000,
+        });
+        let page = html_report(&rehearsal(evidence));
+        let (above, below) = (baseline(&page, above), baseline(&page, below));
+        assert!(above + 14.0 < below, "{above} {below}");
+    }
 }

@@ -85,7 +85,7 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     if shared.json {
         return Ok(terminal::say_json(&Value::Array(entries))?);
     }
-    let mut table = Table::new(&["AT", "ACTION", "ON", "BY", "REQUEST"], 0);
+    let mut table = Table::new(&["AT", "ACTION", "ON", "BY", "REQUEST"], 4);
     for entry in &entries {
         let on = [
             "issuedCouponId",

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 #[command(after_help = "\
 Everything that was answered before the command began is in the file: the store is copied, and what was still on its
 way from the journal is added. The server goes on meanwhile. The file holds users' ids and the key of the codes, so
-keep it as safe as the data directory. It does not hold admin-key and jwt-secret.
+keep it as safe as the data directory. It does not hold admin-key, jwt-secret and key-seed.
 
 Run it on the server's machine, as the server's user.
 
@@ -46,7 +46,8 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
         // It costs room, and the next backup tries again.
         tracing::warn!(%error, "what a killed backup left beside the file could not be removed");
     }
-    let report = copy(&directory.store_file(), to)?;
+    let report = copy(&directory.store_file(), to)
+        .with_context(|| format!("cannot make the backup {}", to.display()))?;
     let (report, added) = catch_up(report, to, frozen.path(), store_options(&settings))?;
     say(shared, to, &report, added)?;
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,10 @@ fn shown(value: &Value) -> String {
 
 /// A time, in seconds and UTC; names and ids that merely look like one do not parse.
 fn time(text: &str) -> Option<String> {
-    let instant: Timestamp = text.parse().ok()?;
-    Some(instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+    text.parse().ok().map(to_the_second)
+}
+
+/// An instant as a table shows it.
+pub(crate) fn to_the_second(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

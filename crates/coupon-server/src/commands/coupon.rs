@@ -66,7 +66,7 @@ pub(crate) struct List {
     opens_from: Option<Moment>,
 
     /// Only those that open before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", visible_alias = "opens-until")]
     opens_before: Option<Moment>,
 
     /// Only those that end at this time or later
@@ -74,7 +74,7 @@ pub(crate) struct List {
     closes_from: Option<Moment>,
 
     /// Only those that end before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", visible_alias = "closes-until")]
     closes_before: Option<Moment>,
 
     /// At most so many; all when absent
@@ -168,9 +168,10 @@ fn show(shared: &Shared, options: &One) -> anyhow::Result<()> {
         }
         return Ok(terminal::say_json(&coupon)?);
     }
-    say_coupon(&coupon)?;
-    let counts = ["redeemed", "expired", "revoked", "pending"].map(|name| (name, cell(&stats, name)));
-    Ok(terminal::say(&listing(&counts))?)
+    let mut pairs = members(&coupon);
+    let counts = ["redeemed", "cancelled", "expired", "revoked", "pending"];
+    pairs.extend(counts.map(|name| (name, cell(&stats, name))));
+    Ok(terminal::say(&listing(&pairs))?)
 }
 
 fn steer(shared: &Shared, options: &One, verb: &str) -> anyhow::Result<()> {
@@ -186,23 +187,29 @@ fn steer(shared: &Shared, options: &One, verb: &str) -> anyhow::Result<()> {
 
 /// Shows a coupon as a list of its members.
 fn say_coupon(coupon: &Value) -> anyhow::Result<()> {
+    Ok(terminal::say(&listing(&members(coupon)))?)
+}
+
+/// What people want to know of a coupon.
+fn members(coupon: &Value) -> Vec<(&'static str, String)> {
     let validity = match coupon.get("validFor").and_then(Value::as_str) {
         Some(length) => format!("{length} from the issue"),
         None => format!("until {}", cell(coupon, "expiresAt")),
     };
-    let pairs = [
+    vec![
         ("id", cell(coupon, "id")),
         ("name", cell(coupon, "name")),
         ("state", cell(coupon, "state")),
         ("opens", cell(coupon, "opensAt")),
         ("closes", cell(coupon, "closesAt")),
         ("valid", validity),
+        ("strategy", cell(coupon, "strategy")),
+        ("ack", cell(coupon, "ack")),
         ("quantity", quantity(coupon)),
         ("issued", cell(coupon, "issued")),
         ("remaining", cell(coupon, "remaining")),
         ("revision", cell(coupon, "revision")),
-    ];
-    Ok(terminal::say(&listing(&pairs))?)
+    ]
 }
 
 fn quantity(coupon: &Value) -> String {

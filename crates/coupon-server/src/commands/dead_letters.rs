@@ -23,6 +23,9 @@ Examples:
   firstcome dead-letters list --json")]
     List(List),
     /// Brings dead letters to where they belong again, from the oldest through the named one
+    #[command(override_usage = "\
+firstcome dead-letters replay [OPTIONS] <ID>
+       firstcome dead-letters replay [OPTIONS] --all [--place <PLACE>]")]
     #[command(after_help = "\
 What still cannot be taken comes back as a new letter. Doing it again is harmless. A letter that cannot be brought
 again stops it; dismiss that one first.
@@ -33,6 +36,9 @@ Examples:
   firstcome dead-letters replay --all --place notification.mail")]
     Replay(Change),
     /// Takes dead letters off the list without bringing them, from the oldest through the named one
+    #[command(override_usage = "\
+firstcome dead-letters dismiss [OPTIONS] <ID>
+       firstcome dead-letters dismiss [OPTIONS] --all [--place <PLACE>]")]
     #[command(after_help = "\
 Make sure first that nobody misses them: what they say is not brought anywhere any more.
 
@@ -44,6 +50,9 @@ Example:
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only what lies there: quarantine, stream, kafka, notification.mail, notification.webhook, notification.kafka
+    ///
+    /// A server has those of them that it can fill: one that works alone has neither quarantine nor stream nor kafka
+    /// here, for its issues do not travel.
     #[arg(long)]
     place: Option<String>,
 
@@ -61,7 +70,7 @@ pub(crate) struct Change {
     #[arg(long, conflicts_with = "id")]
     all: bool,
 
-    /// Of these only what lies there, as with `list`
+    /// Of these only what lies there, as with `list`; an ID says itself where it lies
     #[arg(long, conflicts_with = "id")]
     place: Option<String>,
 

@@ -3,6 +3,7 @@
 use crate::cli::Shared;
 use crate::client::converse;
 use crate::clock;
+use crate::commands::cells::to_the_second;
 use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::table::Table;
@@ -33,12 +34,14 @@ expire writes down which issued coupons have expired; remind writes reminders; d
 that works alone runs them itself, and on a shared database `firstcome work` does; running one beside it is harmless,
 and refused while somebody runs the same.
 
-With --at the job takes it to be another time. What is written then stays written: nobody is reminded again when the
-time really comes.
+With --at the job takes it to be another time. A time in the future is for trying things out: with expire, users and
+webhooks are really told that coupons have expired which can still be used, and with remind that they soon will. What
+is written stays written: nobody is told again when the time really comes. So it asks first, and wants --yes where
+nobody can answer.
 
 Examples:
   firstcome jobs run expire
-  firstcome jobs run remind --at +25d
+  firstcome jobs run remind --at +25d --yes
   firstcome jobs run remind --at 2026-12-24T09:00:00+09:00 --data-dir /var/lib/firstcome")]
 pub(crate) struct Run {
     /// Which: expire, remind or deliver
@@ -48,6 +51,10 @@ pub(crate) struct Run {
     /// The time that the job takes it to be: +25d, or 2026-12-24T18:00:00+09:00
     #[arg(long, value_name = "TIME")]
     at: Option<Moment>,
+
+    /// Does not ask whether a time in the future is meant
+    #[arg(long, requires = "at")]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -61,8 +68,9 @@ fn job(name: &str) -> Result<Job, String> {
 }
 
 pub(crate) fn run(shared: &Shared, command: &Command) -> anyhow::Result<ExitCode> {
-    let settings = shared.settle(Vec::new())?.settings;
-    telemetry::start(&settings.log)?;
+    let effective = shared.settle(Vec::new())?;
+    telemetry::start_for_command(&effective)?;
+    let settings = effective.settings;
     match command {
         Command::Run(options) => run_one(shared, &settings, options)?,
         Command::List(List {}) => list(shared, &settings)?,
@@ -119,13 +127,17 @@ impl Place {
 }
 
 fn run_one(shared: &Shared, settings: &Settings, options: &Run) -> anyhow::Result<()> {
-    let at = options
-        .at
-        .as_ref()
-        .map(|moment| moment.from(clock::now()))
-        .transpose()
-        .context("--at is beyond the calendar")?
-        .map(|at| Timestamp::saturating_from_micros(at.as_microsecond()));
+    let now = clock::now();
+    let at = options.at.as_ref().map(|moment| moment.from(now));
+    let at = at.transpose().context("--at is beyond the calendar")?;
+    if at.is_some_and(|at| at > now) && !options.yes {
+        let warning = "--at lies in the future: people and webhooks are really told what has not happened yet, and it \
+                       cannot be taken back";
+        if !terminal::agreed(&format!("{warning}. Go on?"))? {
+            bail!("{warning}; nothing was done. If that is meant, say --yes");
+        }
+    }
+    let at = at.map(|at| Timestamp::saturating_from_micros(at.as_microsecond()));
     let place = Place::open(settings)?;
     let jobs = place.jobs(settings)?;
     // Nobody rings: a signal ends the process, and what was written stays.
@@ -159,8 +171,8 @@ fn list(shared: &Shared, settings: &Settings) -> anyhow::Result<()> {
         let cell = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         table.row(vec![
             job.name().to_owned(),
-            cell(last.map(|run| when(run.began_at))),
-            cell(last.map(|run| when(run.ended_at))),
+            cell(last.and_then(|run| instant(run.began_at)).map(to_the_second)),
+            cell(last.and_then(|run| instant(run.ended_at)).map(to_the_second)),
             cell(last.map(|run| run.done.to_string())),
             cell(last.and_then(|run| run.error.as_deref().map(str::to_owned))),
         ]);
@@ -172,7 +184,10 @@ fn list(shared: &Shared, settings: &Settings) -> anyhow::Result<()> {
         tally.waiting,
         tally.dead,
         tally.undeliverable,
-        tally.oldest.map_or_else(|| "-".to_owned(), when)
+        tally
+            .oldest
+            .and_then(instant)
+            .map_or_else(|| "-".to_owned(), to_the_second)
     ))?;
     Ok(())
 }
@@ -200,6 +215,10 @@ fn notifications(tally: OutboxTally) -> serde_json::Value {
 }
 
 fn when(at: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(at.as_micros())
-        .map_or_else(|_beyond| "-".to_owned(), |at| at.to_string())
+    instant(at).map_or_else(|| "-".to_owned(), |at| at.to_string())
+}
+
+/// The same instant, unless it is beyond the calendar.
+fn instant(at: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_microsecond(at.as_micros()).ok()
 }

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 const PATH: &str = "/v1/admin/keys";
+/// A name in the list is cut to no less, so that one key is told from another.
+const NAME_COLUMNS: usize = 24;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -125,7 +127,8 @@ fn list(shared: &Shared, options: &List) -> anyhow::Result<()> {
     let mut table = Table::new(
         &["ID", "NAME", "SCOPES", "CREATED", "USED", "EXPIRES", "REVOKED"],
         1,
-    );
+    )
+    .at_least(NAME_COLUMNS);
     for key in &keys {
         let names = [
             "id",

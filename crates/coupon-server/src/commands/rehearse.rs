@@ -7,7 +7,7 @@ use crate::cli::Shared;
 use crate::client::{AdminOptions, converse};
 use crate::times::Length;
 use crate::user_tokens::TokenMint;
-use crate::{clock, keys, open_files, terminal};
+use crate::{clock, complaint, keys, open_files, terminal};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use coupon_rehearsal::{
@@ -38,7 +38,8 @@ Exits with 0 when the verdict is a pass, with 1 when it is a fail, and with 2 wh
 Examples:
   firstcome rehearse --self
   firstcome rehearse --self --quantity 1000000 --users 1100000 --duration 60s --connections 256
-  firstcome rehearse --self --kill-at 2s --kill-at 4s --duration 6s
+  firstcome rehearse --self --kill-at 300ms
+  firstcome rehearse --self --quantity 100000 --users 110000 --duration 6s --kill-at 2s --kill-at 4s
   firstcome rehearse --self --data-dir ./kept && firstcome verify --data-dir ./kept --history rehearsal/history.jsonl
   firstcome rehearse --server http://127.0.0.1:8080 --users 5000 --shape rush --report ./friday
   firstcome rehearse --target http://10.0.0.5:8080 --target http://10.0.0.6:8080 --strategy redis-script
@@ -170,7 +171,7 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
         Ok(true) => Ok(ExitCode::SUCCESS),
         Ok(false) => Ok(ExitCode::FAILURE),
         Err(error) => {
-            terminal::complain(&format!("firstcome: no verdict: {error:#}"));
+            complaint::tell(&error.context("no verdict"), shared.json);
             Ok(ExitCode::from(NO_VERDICT))
         }
     }
@@ -178,6 +179,10 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
 
 /// Plays and reports. Whether it passed.
 async fn play(shared: &Shared, options: &Options) -> anyhow::Result<bool> {
+    let kill_times = kill_times(options)?;
+    // Before a server is started for it.
+    let mut plan = options.plan()?;
+    plan.check()?;
     std::fs::create_dir_all(&options.report)
         .with_context(|| format!("cannot make the report directory {}", options.report.display()))?;
     open_files::allow_connections(u64::try_from(options.connections).unwrap_or(u64::MAX));
@@ -190,8 +195,14 @@ async fn play(shared: &Shared, options: &Options) -> anyhow::Result<bool> {
         }
         Stage::of(shared, &admin)?
     };
-    let plan = options.plan(&stage)?;
-    let faults = stage.kills(&kill_times(options)?)?;
+    plan.base_url.clone_from(&stage.base_url);
+    plan.admin = Credential::bearer(stage.admin_key.expose_secret());
+    plan.callers = if options.as_users {
+        callers(TokenMint::of(&stage.settings)?)
+    } else {
+        Callers::Service(plan.admin.clone())
+    };
+    let faults = stage.kills(&kill_times);
     let mut line = ProgressLine::new();
     let played = coupon_rehearsal::run(&plan, faults, &mut line).await;
     line.finish();
@@ -222,9 +233,10 @@ fn kill_times(options: &Options) -> anyhow::Result<Vec<Duration>> {
 }
 
 impl Options {
-    fn plan(&self, stage: &Stage) -> anyhow::Result<RehearsalPlan> {
-        let admin = Credential::bearer(stage.admin_key.expose_secret());
-        let mut plan = RehearsalPlan::new(&stage.base_url, admin, self.report.clone(), clock::now());
+    /// What is to be rehearsed, at a place that is not known yet.
+    fn plan(&self) -> anyhow::Result<RehearsalPlan> {
+        let nobody = Credential::bearer("nobody");
+        let mut plan = RehearsalPlan::new("", nobody, self.report.clone(), clock::now());
         plan.coupon = self.choice()?;
         plan.more_urls = self.target.iter().skip(1).cloned().collect();
         plan.strategy.clone_from(&self.strategy);
@@ -243,9 +255,6 @@ impl Options {
         };
         plan.seed = self.seed;
         plan.history.clone_from(&self.history);
-        if self.as_users {
-            plan.callers = callers(TokenMint::of(&stage.settings)?);
-        }
         match self.rate {
             None => Ok(plan),
             Some(rate) => {

@@ -17,8 +17,9 @@ use store_sqlite::Report;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The backup is verified first, and refused when it is not whole. The data directory must be empty or missing. The next
-`firstcome serve` there makes a new administrator's key and a new secret for tokens, unless FIRSTCOME_ADMIN_KEY and
-FIRSTCOME_JWT_SECRET are set or both files (admin-key, jwt-secret) are put there by hand.
+`firstcome serve` there makes a new administrator's key, a new secret for tokens and a new seed of API keys, unless
+FIRSTCOME_ADMIN_KEY, FIRSTCOME_JWT_SECRET and FIRSTCOME_KEY_SEED are set or the files (admin-key, jwt-secret, key-seed)
+are put there by hand. API keys that were made stay good either way.
 
 What was issued after the backup is not in it. Never run a restored copy beside the original: both would give away the
 same positions.
@@ -51,6 +52,8 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
 /// Refuses what is not a whole backup, before anything is made.
 fn check(from: &Path) -> anyhow::Result<()> {
     let shown = from.display();
+    let found = from.symlink_metadata().map(|_there| ());
+    found.with_context(|| format!("{shown} cannot be restored; name a file that is there with --from"))?;
     let report = store_sqlite::verify(from).with_context(|| format!("{shown} cannot be restored"))?;
     if !report.differences.is_empty() {
         let found: Vec<String> = report.differences.iter().map(ToString::to_string).collect();

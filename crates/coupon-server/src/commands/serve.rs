@@ -116,7 +116,6 @@ async fn serve_together(settings: &Settings) -> anyhow::Result<ExitCode> {
 async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
     let (embedded, recovery) = Embedded::open(settings).await?;
     let house = &embedded.house;
-    banner::say_new_key(&house.keys, &settings.data_dir)?;
     tracing::info!(%recovery, "recovered");
     let channels = house.channels(settings)?;
     let hall = Hall::new(house.hall_parts(settings, &channels)?).await?;
@@ -137,6 +136,8 @@ async fn serve_alone(settings: &Settings) -> anyhow::Result<ExitCode> {
         .with_context(|| cannot_listen(settings.listen))?;
     let url = format!("http://{}", running.address());
     tracing::info!(url, loops, "listening");
+    house.keys.keep_admin(settings)?;
+    banner::say_new_key(&house.keys, &settings.data_dir)?;
     banner::say_ready(&url, &settings.data_dir, &recovery)?;
     // Nothing else runs on this runtime: the hall, the ledger and the follower have threads of their own.
     let farewell = ear.hear();

@@ -175,7 +175,7 @@ fn print_secret(shared: &Shared, webhook: &Value) -> anyhow::Result<()> {
         return Ok(terminal::say_json(webhook)?);
     }
     let names = ["id", "url", "events", "previousSecretUntil", "secret"];
-    terminal::say(&listing(&names.map(|name| (name, cell(webhook, name)))))?;
+    terminal::say(&listing(&names.map(|name| (name, member(webhook, name)))))?;
     terminal::say_line(
         "Keep the secret now: it is not shown again. The receiver checks signatures with it.",
     )?;
@@ -191,9 +191,17 @@ fn list(shared: &Shared, options: &Admin) -> anyhow::Result<()> {
     let mut table = Table::new(&["ID", "URL", "EVENTS", "ENABLED", "REASON"], 1);
     for webhook in &webhooks {
         let names = ["id", "url", "events", "enabled", "disabledReason"];
-        table.row(names.iter().map(|name| cell(webhook, name)).collect());
+        table.row(names.iter().map(|name| member(webhook, name)).collect());
     }
     Ok(terminal::say(&table.text())?)
+}
+
+/// A member of a webhook. One without a list of events is sent all of them.
+fn member(webhook: &Value, name: &str) -> String {
+    match name {
+        "events" if webhook.get(name).is_none_or(Value::is_null) => "all".to_owned(),
+        _ => cell(webhook, name),
+    }
 }
 
 fn show(shared: &Shared, options: &One) -> anyhow::Result<()> {
@@ -217,7 +225,7 @@ fn print(shared: &Shared, webhook: &Value) -> anyhow::Result<()> {
         "previousSecretUntil",
         "createdAt",
     ];
-    terminal::say(&listing(&names.map(|name| (name, cell(webhook, name)))))?;
+    terminal::say(&listing(&names.map(|name| (name, member(webhook, name)))))?;
     Ok(())
 }
 

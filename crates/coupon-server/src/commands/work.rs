@@ -21,9 +21,9 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Any number of workers share the work. They run the jobs (expire, remind, deliver), each of them one at a time, unless
-jobs.run is false. With kafka.brokers set it travels by Kafka: workers publish what Redis has
-decided, and others, or the same, take it from the topic. Each says on /readyz whether database, stream and Kafka answer
-and are as strong as promised, and on /metrics how far behind they are. Stop with Ctrl+C or SIGTERM: what is in hand is finished first.
+jobs.run is false. With kafka.brokers set, what Redis has decided travels by Kafka: workers publish it, and others, or
+the same, take it from the topic. Each says on /readyz whether database, stream and Kafka answer and are as strong as
+promised, and on /metrics how far behind they are. Stop with Ctrl+C or SIGTERM: what is in hand is finished first.
 
 Example:
   FIRSTCOME_DATABASE_URL=mysql://shop:secret@db/shop FIRSTCOME_REDIS_ADDRESSES=redis:6379 firstcome work")]

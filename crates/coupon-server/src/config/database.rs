@@ -2,6 +2,7 @@
 
 use super::{Findings, Secret};
 use coupon_core::Strategy;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 /// MySQL or MariaDB. With a URL this is one of many servers; without, it is the only one and keeps a data directory.
@@ -39,6 +40,13 @@ impl DatabaseSettings {
     }
 
     pub(super) fn check(&self, findings: &mut Findings) {
+        findings.expect(
+            self.url
+                .get()
+                .is_none_or(|url| url.expose_secret().starts_with("mysql://")),
+            "database.url",
+            "must begin with mysql://, as in mysql://user:password@host:3306/database, for MariaDB too",
+        );
         findings.expect_range(
             u64::from(self.store_connections),
             (1, 1_024),

@@ -464,6 +464,11 @@ mod tests {
             ("[redis]\ndeclared = [\"save\"]", "redis.declared"),
             ("[redis]\nprefix = \"{a}\"", "redis.prefix"),
             ("[database]\ncombiners = 0", "database.combiners"),
+            (
+                "[database]\nurl = \"http://shop@db/shop\"",
+                "must begin with mysql://",
+            ),
+            ("[database]\nurl = \"shop@db/shop\"", "must begin with mysql://"),
             ("[work]\nbatch_records = 0", "work.batch_records"),
         ];
         for (text, key) in cases {

@@ -17,6 +17,7 @@ use coupon_app::{
 use coupon_core::{AckLevel, Strategy};
 use coupon_worker::Jobs;
 use ledger_journal::{Disk, FileDisk, JournalLedger, JournalOptions, Recovery};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use store_sqlite::{SqliteOptions, SqliteStore};
@@ -52,7 +53,8 @@ impl Embedded {
             Arc::clone(&clock),
             Arc::clone(&board),
         );
-        let (ledger, recovery, codes) = opening.await?;
+        let opened = opening.await.map_err(|error| with_advice(error, settings));
+        let (ledger, recovery, codes) = opened?;
         let outbox = ledger.outbox();
         let ledgers = Ledgers::one("ledger", Arc::new(ledger)).context("cannot start the ledger's thread")?;
         let redemptions = Arc::clone(&store) as _;
@@ -106,6 +108,28 @@ impl Embedded {
             teller,
         )
     }
+}
+
+/// Says what to do about a journal that has no room; the others say so themselves.
+fn with_advice(error: anyhow::Error, settings: &Settings) -> anyhow::Error {
+    let is_full = error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| {
+            matches!(
+                cause.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+            )
+        })
+    });
+    if !is_full {
+        return error;
+    }
+    error.context(format!(
+        "there is no room in {}: free {} MiB there (the segment that is written and the next one), set \
+         journal.segment_mib smaller, or name another directory with --data-dir",
+        settings.data_dir.display(),
+        2 * settings.journal.segment_mib
+    ))
 }
 
 /// Opens the embedded ledger over a store, and the key of the codes that belongs to it.

@@ -60,13 +60,40 @@ fn a_backup_never_overwrites_and_a_restore_never_mixes() {
     assert!(why.contains("exists"), "{why}");
     let why = scratch.refused(&["restore", "--from", "backup.sqlite3", "--data-dir", "data"]);
     assert!(why.contains("empty"), "{why}");
-    std::fs::write(scratch.path().join("damaged.sqlite3"), "no database").unwrap();
-    let why = scratch.refused(&["restore", "--from", "damaged.sqlite3", "--data-dir", "other"]);
-    assert!(why.contains("damaged.sqlite3"), "{why}");
-    assert!(
-        !scratch.path().join("other").exists(),
-        "nothing is left of a restore that was refused"
-    );
+    let mut damaged = std::fs::read(scratch.path().join("backup.sqlite3")).unwrap();
+    damaged[100..200].fill(0xFF);
+    std::fs::write(scratch.path().join("damaged.sqlite3"), damaged).unwrap();
+    std::fs::write(
+        scratch.path().join("mail.toml"),
+        "[mail]\nhost = \"mail.example\"\n",
+    )
+    .unwrap();
+    for (command, path, told) in [
+        (
+            "backup",
+            "nowhere/x.sqlite3",
+            "the directory nowhere does not exist; create it first",
+        ),
+        (
+            "restore",
+            "nofile",
+            "nofile cannot be restored; name a file that is there with --from",
+        ),
+        ("restore", "mail.toml", "neither a store nor a backup"),
+        ("restore", "damaged.sqlite3", "restore a backup that is whole"),
+    ] {
+        let option = if command == "backup" { "--to" } else { "--from" };
+        let directory = if command == "backup" { "data" } else { "other" };
+        let why = scratch.refused(&[command, option, path, "--data-dir", directory]);
+        assert!(why.contains(path) && why.contains(told), "{path}: {why}");
+        for misleading in ["data directory", "cannot be written", "last backup"] {
+            assert!(!why.contains(misleading), "{path}: {why}");
+        }
+        assert!(
+            !scratch.path().join("other").exists(),
+            "nothing is left of a restore that was refused"
+        );
+    }
 }
 
 #[test]

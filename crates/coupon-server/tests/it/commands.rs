@@ -23,13 +23,22 @@ fn a_coupon_is_created_issued_and_seen_from_the_command_line() {
         "+1h",
         "--valid-for",
         "P30D",
+        "--strategy",
+        "journal",
+        "--ack",
+        "ledger",
         "--json",
     ]);
     let created: Value = serde_json::from_str(&created).unwrap();
-    assert_eq!(
-        (&created["id"], &created["quantity"], &created["validFor"]),
-        (&json!(1), &json!(2), &json!("P30D"))
-    );
+    for (name, value) in [
+        ("id", json!(1)),
+        ("quantity", json!(2)),
+        ("validFor", json!("P30D")),
+        ("strategy", json!("journal")),
+        ("ack", json!("ledger")),
+    ] {
+        assert_eq!(created[name], value, "{name}");
+    }
 
     let token = scratch.must(&["token", "--user", "alice"]);
     let alice = Caller::new(&server, &token);
@@ -48,6 +57,19 @@ fn a_coupon_is_created_issued_and_seen_from_the_command_line() {
         shown.contains("봄맞이 쿠폰") && shown.contains("soldOut"),
         "{shown}"
     );
+    let begins = |line: &str| {
+        let name = line.split(' ').next().unwrap();
+        line[name.len()..].find(|it| it != ' ').unwrap() + name.len()
+    };
+    let columns: std::collections::BTreeSet<usize> = shown.lines().map(begins).collect();
+    assert_eq!(
+        columns.len(),
+        1,
+        "every value begins in the same column:\n{shown}"
+    );
+    for name in ["issued", "redeemed", "cancelled", "expired", "revoked"] {
+        assert!(shown.contains(name), "{name}:\n{shown}");
+    }
     let listed = with(&["coupon", "list"]);
     assert!(
         listed.contains("봄맞이 쿠폰") && listed.contains("soldOut"),
@@ -60,6 +82,16 @@ fn a_coupon_is_created_issued_and_seen_from_the_command_line() {
     assert!(why.contains("409"), "{why}");
     let why = scratch.refused(&[&["coupon", "show", "7"][..], &at].concat());
     assert!(why.contains("404"), "{why}");
+    let why = scratch.refused(&[&["coupon", "show", "7", "--json"][..], &at].concat());
+    let why: Value = serde_json::from_str(&why).unwrap();
+    assert_eq!(
+        (
+            &why["problem"]["status"],
+            why["error"].as_str().map(|said| said.contains("404"))
+        ),
+        (&json!(404), Some(true)),
+        "{why}"
+    );
 }
 
 #[test]
@@ -95,7 +127,8 @@ fn a_key_is_made_used_and_revoked() {
     let server = scratch.serve();
     let at = ["--server", &server.url];
     let with = |arguments: &[&str]| scratch.must(&[arguments, &at].concat());
-    let made = with(&["key", "create", "--name", "shop", "--scope", "issue", "--json"]);
+    let name = "The shop's own back end, second machine in the second room";
+    let made = with(&["key", "create", "--name", name, "--scope", "issue", "--json"]);
     let made: Value = serde_json::from_str(&made).unwrap();
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     let coupon = Caller::admin(&scratch, &server).publish(10);
@@ -107,7 +140,7 @@ fn a_key_is_made_used_and_revoked() {
     );
     let listed = with(&["key", "list"]);
     assert!(
-        listed.contains(id) && listed.contains("shop") && !listed.contains(key),
+        listed.contains(id) && listed.contains(name) && !listed.contains(key),
         "{listed}"
     );
     with(&["key", "revoke", id]);
@@ -242,6 +275,40 @@ fn a_rehearsal_on_a_server_of_its_own_passes_even_if_that_is_killed() {
 }
 
 #[test]
+fn a_rehearsal_that_cannot_be_starts_nothing() {
+    let scratch = Scratch::new();
+    for (option, value, told) in [
+        ("--users", "0", "at least one user"),
+        ("--duplicates", "2", "between 0 and 1"),
+        ("--most-asks", "1", "at least twice"),
+        ("--connections", "0", "at least one connection"),
+        ("--quantity", "0", "--quantity"),
+        ("--duration", "25h", "at most a day"),
+        ("--kill-at", "1y", "--kill-at"),
+    ] {
+        let output = scratch.run(&["rehearse", "--self", option, value]);
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{option}: {why}");
+        assert!(why.contains(told), "{option}: {why}");
+        assert!(!scratch.path().join("rehearsal").exists(), "{option}");
+    }
+}
+
+#[test]
+fn wrong_options_are_told_with_every_way_to_give_them() {
+    let scratch = Scratch::new();
+    for verb in ["replay", "dismiss"] {
+        let output = scratch.run(&["dead-letters", verb, "kafka-0-17", "--place", "kafka"]);
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{why}");
+        assert!(
+            why.contains("<ID>") && why.contains("--all [--place <PLACE>]"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
 fn coupons_are_copied_and_found_and_the_audit_log_tells_who_did_what() {
     let scratch = Scratch::new();
     let server = scratch.serve();
@@ -296,6 +363,11 @@ fn coupons_are_copied_and_found_and_the_audit_log_tells_who_did_what() {
     assert_eq!(listed(&["--label", "campaign=spring"]), [1, 2]);
     assert_eq!(listed(&["--state", "open", "--name", "irs"]), [1]);
     assert_eq!(listed(&["--opens-from", "+1m", "--closes-before", "+2h"]), [2]);
+    assert_eq!(
+        listed(&["--opens-until", "+1m", "--closes-until", "+2h"]),
+        [1],
+        "by the names of the HTTP interface"
+    );
 
     let made = with(&[
         "key",
@@ -333,6 +405,13 @@ fn coupons_are_copied_and_found_and_the_audit_log_tells_who_did_what() {
         shown.contains("coupon.cloned") && !shown.contains("coupon.created"),
         "{shown}"
     );
+    assert!(
+        !shown.contains('…'),
+        "nothing is cut where no terminal is:\n{shown}"
+    );
+    with(&["webhook", "create", "https://shop.example/hooks"]);
+    let webhooks = with(&["webhook", "list"]);
+    assert!(webhooks.contains("  all  "), "{webhooks}");
     let why = scratch.refused(&[&["audit-log", "list", "--action", "coupon.eaten"][..], &at].concat());
     assert!(why.contains("action"), "{why}");
 }

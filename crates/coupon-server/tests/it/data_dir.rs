@@ -41,7 +41,7 @@ fn a_directory_that_cannot_be_is_refused_with_what_to_do() {
         ("documents/letter.txt", "is not a directory"),
         ("documents", "holds other files"),
         // Nobody can make a directory there, root included.
-        ("/proc/firstcome", "cannot"),
+        ("/proc/firstcome", "must be writable"),
     ] {
         let why = scratch.refused(&["serve", "--listen", "127.0.0.1:0", "--data-dir", directory]);
         assert!(
@@ -71,5 +71,49 @@ fn a_directory_that_may_not_be_written_is_refused() {
         return;
     }
     let why = scratch.refused(&["serve", "--listen", "127.0.0.1:0", "--data-dir", "locked"]);
-    assert!(why.contains("writable") && why.contains("--data-dir"), "{why}");
+    for told in ["writable", "--data-dir", "Permission denied"] {
+        assert!(why.contains(told), "{told}: {why}");
+    }
+}
+
+#[test]
+fn a_journal_without_room_says_so_once_and_what_to_do() {
+    let scratch = Scratch::new();
+    // A process that may write no file of a megabyte; the signal for that is ignored, as the system's error is enough.
+    let mut limited = scratch.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--set",
+        "journal.segment_mib=1",
+    ]);
+    let program = limited.get_program().to_owned();
+    let arguments: Vec<_> = limited.get_args().map(ToOwned::to_owned).collect();
+    let environment: Vec<_> = limited
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
+    limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "ulimit -f 1200 && trap '' XFSZ && exec \"$0\" \"$@\""])
+        .arg(program)
+        .args(arguments)
+        .current_dir(scratch.path());
+    for (name, value) in environment {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let output = limited.output().unwrap();
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    for (told, times) in [
+        ("free 2 MiB", 1),
+        ("journal.segment_mib", 1),
+        ("--data-dir", 1),
+        ("no room for the next journal segment", 1),
+    ] {
+        assert_eq!(why.matches(told).count(), times, "{told}: {why}");
+    }
 }

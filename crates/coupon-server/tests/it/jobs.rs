@@ -10,6 +10,9 @@ const KEEP: &str = "notifications.keep=always";
 fn run(scratch: &Scratch, arguments: &[&str]) -> u64 {
     let mut all = vec!["--data-dir", "data", "--json", "--set", KEEP, "jobs", "run"];
     all.extend(arguments);
+    if arguments.contains(&"--at") {
+        all.push("--yes");
+    }
     let said: Value = serde_json::from_str(&scratch.must(&all)).unwrap();
     assert_eq!(said["job"], json!(arguments[0]));
     said["done"].as_u64().unwrap()
@@ -83,6 +86,44 @@ fn a_server_runs_its_jobs_itself_and_says_so() {
 }
 
 #[test]
+fn a_time_in_the_future_must_be_meant_because_people_are_really_told() {
+    let scratch = Scratch::new();
+    let server = scratch.serve_with(&["--set", KEEP, "--set", "jobs.run=false"]);
+    let admin = Caller::admin(&scratch, &server);
+    let coupon = admin.publish(3);
+    admin.issue(&coupon, "kim");
+    assert!(server.stop().0.success());
+    let run = |more: &[&str]| {
+        let output = scratch.run(&[&["--set", KEEP, "jobs", "run", "expire"][..], more].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (more, code, told) in [
+        (&["--at", "+31d"][..], Some(1), "nothing was done"),
+        (&["--yes"], Some(2), "--at"),
+        (&["--at", "now"], Some(0), ""),
+        (&["--at", "2026-01-01T00:00:00Z"], Some(0), ""),
+        (&[], Some(0), ""),
+        (&["--at", "+31d", "--yes"], Some(0), ""),
+    ] {
+        let before = notifications(&scratch)["new"].clone();
+        let (ended, said) = run(more);
+        assert_eq!(ended, code, "{more:?}: {said}");
+        let is_told = if told.is_empty() {
+            said.is_empty()
+        } else {
+            said.contains(told)
+        };
+        assert!(
+            is_told,
+            "{more:?}: only what goes wrong is said beside the answer: {said}"
+        );
+        let meant = more.contains(&"+31d") && code == Some(0);
+        let after = before.as_u64().unwrap() + u64::from(meant);
+        assert_eq!(notifications(&scratch)["new"], json!(after), "{more:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_a_job_or_a_time_or_a_list_of_reminders_is_refused() {
     let scratch = Scratch::new();
     for (arguments, why) in [
@@ -134,7 +175,7 @@ fn on_a_shared_database_jobs_are_run_by_command_and_by_workers() {
         ("expire", "+31d", 2),
         ("expire", "+31d", 0),
     ] {
-        let said = command(&["run", job, "--at", at]);
+        let said = command(&["run", job, "--at", at, "--yes"]);
         assert_eq!(said["done"], json!(done), "{job} at {at}");
     }
     // Sold out, redeemed, two reminders, two that have expired.

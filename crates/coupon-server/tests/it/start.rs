@@ -45,6 +45,21 @@ fn the_first_start_makes_keys_for_their_owner_alone_and_shows_the_key_once() {
 }
 
 #[test]
+fn a_first_start_that_cannot_listen_does_not_use_up_the_key() {
+    let scratch = Scratch::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = scratch.run(&["serve", "--listen", &address, "--set", "journal.segment_mib=1"]);
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    assert!(why.contains("--listen"), "{why}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "no key is shown");
+    let server = scratch.serve();
+    let key = std::fs::read_to_string(scratch.data_dir().join("admin-key")).unwrap();
+    assert!(server.said.contains(key.trim()), "the next start shows it");
+}
+
+#[test]
 fn keys_from_the_environment_take_the_place_of_those_that_are_made() {
     let scratch = Scratch::new();
     let key = "k".repeat(40);

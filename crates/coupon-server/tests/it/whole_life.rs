@@ -32,7 +32,7 @@ fn settings(mail: &MailServer) -> Vec<String> {
 
 fn job(settings: &[String], name: &'static str, at: &'static str) -> Vec<String> {
     let words = ["--data-dir", "data", "--json"].map(str::to_owned);
-    let what = ["jobs", "run", name, "--at", at].map(str::to_owned);
+    let what = ["jobs", "run", name, "--at", at, "--yes"].map(str::to_owned);
     [&words[..], settings, &what].concat()
 }
 

@@ -108,12 +108,15 @@ impl Disk for Folder {
 
     fn create(&self, name: &str, bytes: u64, rest: &dyn Fn()) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.0.join(name);
-        let made = create_zeroed(&path, bytes, rest);
-        if made.is_err() {
-            // Half a file would only take up the space that is missing. It was never named a segment.
-            fs::remove_file(&path)?;
+        match create_zeroed(&path, bytes, rest) {
+            Ok(file) => Ok(Arc::new(RealFile(file))),
+            Err(error) => {
+                // Half a file would only take up the space that is missing. It was never named a segment. Why there is
+                // none is the error to tell, also where nothing could be made that could be removed.
+                drop(fs::remove_file(&path));
+                Err(error)
+            }
         }
-        Ok(Arc::new(RealFile(made?)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {

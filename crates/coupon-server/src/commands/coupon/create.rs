@@ -21,7 +21,9 @@ Examples:
   firstcome coupon create --name '봄맞이 쿠폰' --quantity 1000 --opens 2027-03-01T10:00:00+09:00 \\
       --closes 2027-03-02T00:00:00+09:00 --expires 2027-04-01T00:00:00+09:00 --discount-amount 5000
   firstcome coupon create --name 'Welcome' --quantity unlimited --closes +365d --valid-for 14d \\
-      --discount-percent 10 --discount-max 5000 --min-order 20000")]
+      --discount-percent 10 --discount-max 5000 --min-order 20000
+  firstcome coupon create --name 'Flash sale' --quantity 1000 --closes +1h --valid-for 7d \\
+      --strategy redis-script --ack store")]
 pub(crate) struct Options {
     /// What it is called, 1 to 200 characters
     #[arg(long)]
@@ -75,6 +77,14 @@ pub(crate) struct Options {
     /// Whose midnight counts for days and reminders, IANA name [default: Asia/Seoul]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
+
+    /// Who decides it: journal, database, redis-lock or redis-script, as the server offers [default: the server's]
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<String>,
+
+    /// When an issue is answered: when the ledger has it, or only when the store has it too [default: ledger]
+    #[arg(long, value_name = "LEVEL", value_parser = ["ledger", "store"])]
+    ack: Option<String>,
 
     /// Does not tell the public how many there are and how many are left
     #[arg(long)]
@@ -200,8 +210,14 @@ impl Options {
         if let Some(currency) = &self.currency {
             put("currency", json!(currency));
         }
-        if let Some(zone) = &self.time_zone {
-            put("timeZone", json!(zone));
+        for (field, given) in [
+            ("timeZone", &self.time_zone),
+            ("strategy", &self.strategy),
+            ("ack", &self.ack),
+        ] {
+            if let Some(given) = given {
+                put(field, json!(given));
+            }
         }
         if self.hide_remaining {
             put("showRemaining", json!(false));
