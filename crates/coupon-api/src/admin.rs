@@ -1,7 +1,9 @@
 //! A coupon as administrators set it and see it.
 
 use crate::present::{not_null, nullable};
-use crate::{AckLevel, CouponState, Discount, DiscountBody, Duration, Strategy, Time, Whole};
+use crate::{
+    AckLevel, AnyDuration, AnyTime, CouponState, Discount, DiscountBody, Duration, Strategy, Time, Whole,
+};
 use serde::de::{self, Deserializer, MapAccess};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,20 +48,23 @@ pub struct CreateCouponBody {
     #[schema(min_length = 1, max_length = 200, examples("Opening day"))]
     pub name: String,
     /// The first instant of the issue window. In the past: it opens at once.
-    pub opens_at: Time,
+    #[schema(value_type = Time)]
+    pub opens_at: AnyTime,
     /// The first instant after the issue window, in the future and after `opensAt`.
-    pub closes_at: Time,
+    #[schema(value_type = Time)]
+    pub closes_at: AnyTime,
     /// How many, 1 to 2^32-1, or null for unlimited.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(value_type = Option<u64>, required = true, minimum = 1, examples(1000))]
     pub quantity: Option<Whole>,
     /// When every issued one expires, at or after `closesAt`. Exactly one of this and `validFor`.
     #[serde(default)]
-    #[schema(examples("2026-12-31T15:00:00Z"))]
-    pub expires_at: Option<Time>,
+    #[schema(value_type = Option<Time>, examples("2026-12-31T15:00:00Z"))]
+    pub expires_at: Option<AnyTime>,
     /// How long after its issue one expires.
     #[serde(default)]
-    pub valid_for: Option<Duration>,
+    #[schema(value_type = Option<Duration>)]
+    pub valid_for: Option<AnyDuration>,
     /// What redeeming gives.
     #[serde(default)]
     pub discount: Option<DiscountBody>,
@@ -104,11 +109,11 @@ pub struct ChangeCouponBody {
     /// The first instant of the issue window; changes only before the opening.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub opens_at: Option<Time>,
+    pub opens_at: Option<AnyTime>,
     /// The first instant after the issue window, in the future.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub closes_at: Option<Time>,
+    pub closes_at: Option<AnyTime>,
     /// How many, not below what is issued, or null for unlimited.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>, required = false, minimum = 1)]
@@ -116,11 +121,11 @@ pub struct ChangeCouponBody {
     /// When those not yet issued will expire. At most one of this and `validFor`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<AnyTime>,
     /// How long after its issue one not yet issued will expire.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Duration, required = false)]
-    pub valid_for: Option<Duration>,
+    pub valid_for: Option<AnyDuration>,
     /// What redeeming gives; null takes it away.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<DiscountBody>, required = false)]
@@ -150,11 +155,11 @@ pub struct CloneCouponBody {
     /// The first instant of the issue window. In the past: it opens at once.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub opens_at: Option<Time>,
+    pub opens_at: Option<AnyTime>,
     /// The first instant after the issue window, in the future and after `opensAt`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub closes_at: Option<Time>,
+    pub closes_at: Option<AnyTime>,
     /// How many, 1 to 2^32-1, or null for unlimited.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>, required = false, minimum = 1)]
@@ -162,11 +167,11 @@ pub struct CloneCouponBody {
     /// When every issued one expires. At most one of this and `validFor`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Time, required = false)]
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<AnyTime>,
     /// How long after its issue one expires.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Duration, required = false)]
-    pub valid_for: Option<Duration>,
+    pub valid_for: Option<AnyDuration>,
     /// What redeeming gives; null for nothing.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<DiscountBody>, required = false)]

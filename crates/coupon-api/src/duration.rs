@@ -16,6 +16,18 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 #[schema(value_type = String, format = "duration", examples("P30D"))]
 pub struct Duration(pub Span);
 
+/// A duration that a request names, of any length, because a wrong value (422) is not a wrong type (400).
+/// [`AnyDuration::get`] says whether it is one that can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyDuration(Option<Span>);
+
+impl AnyDuration {
+    /// The duration, unless it is too long to be counted.
+    pub const fn get(self) -> Option<Span> {
+        self.0
+    }
+}
+
 /// The text is not a duration in weeks, days, hours, minutes and seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DurationError;
@@ -33,6 +45,47 @@ impl fmt::Display for DurationError {
 }
 
 impl std::error::Error for DurationError {}
+
+impl FromStr for AnyDuration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<Duration>() {
+            Ok(duration) => Ok(Self(Some(duration.0))),
+            // What is written as one should be and still is none is too long.
+            Err(DurationError) if is_well_formed(text) => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether a text is written as a duration is, whatever its numbers come to.
+fn is_well_formed(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('P') else {
+        return false;
+    };
+    let (days, time) = match rest.split_once('T') {
+        Some((days, time)) => (days, Some(time)),
+        None => (rest, None),
+    };
+    let amounts = |text: &str, units: &str| {
+        let mut units = units.chars();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let unit = rest[digits..].chars().next();
+            // Each unit once, the larger first.
+            if digits == 0 || unit.is_none_or(|unit| !units.any(|known| known == unit)) {
+                return false;
+            }
+            rest = &rest[digits + 1..];
+        }
+        true
+    };
+    !rest.is_empty()
+        && amounts(days, "WD")
+        && time.is_none_or(|time| !time.is_empty() && amounts(time, "HMS"))
+}
 
 impl FromStr for Duration {
     type Err = DurationError;
@@ -92,15 +145,24 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let any = AnyDuration::deserialize(deserializer)?;
+        any.get()
+            .map(Self)
+            .ok_or_else(|| de::Error::custom(DurationError))
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = Duration;
+            type Value = AnyDuration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(Duration::EXPECTED)
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<AnyDuration, E> {
                 text.parse()
                     .map_err(|DurationError| E::invalid_value(de::Unexpected::Str(text), &self))
             }
@@ -145,9 +207,37 @@ mod tests {
             "P1D ",
             "PT",
             "30",
-            "P99999999999D",
+            "P1DT",
+            "P1D1W",
+            "P1D1D",
+            "PT1D",
+            "P1H",
+            "PD",
+            "P99999999999",
+            "P99999999999M",
         ] {
             assert_eq!(refused.parse::<Duration>(), Err(DurationError), "{refused:?}");
+            assert_eq!(refused.parse::<AnyDuration>(), Err(DurationError), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn durations_that_cannot_be_counted_are_durations_all_the_same() {
+        for text in [
+            "P9999999D",
+            "P99999999999D",
+            "P9999999W",
+            "P99999999W1DT1H1M1S",
+            "PT99999999999999999999999H",
+        ] {
+            let any: AnyDuration = text.parse().unwrap();
+            assert_eq!(
+                (any.get(), text.parse::<Duration>()),
+                (None, Err(DurationError)),
+                "{text}"
+            );
+        }
+        let day: AnyDuration = "P1D".parse().unwrap();
+        assert_eq!(day.get(), Some(Span::from_secs(86_400)));
     }
 }

@@ -1,6 +1,6 @@
 //! API keys.
 
-use crate::Time;
+use crate::{AnyTime, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,7 +28,8 @@ pub struct CreateKeyBody {
     pub scopes: Vec<Scope>,
     /// The first instant at which it is refused, in the future; null or absent for a key that does not end by itself.
     #[serde(default)]
-    pub expires_at: Option<Time>,
+    #[schema(value_type = Option<Time>)]
+    pub expires_at: Option<AnyTime>,
 }
 
 /// An API key without its secret.

@@ -33,7 +33,7 @@ pub use coupon::{
     Strategy,
 };
 pub use dead_letter::{DeadLetter, DismissedLetters, ReplayedLetters};
-pub use duration::{Duration, DurationError};
+pub use duration::{AnyDuration, Duration, DurationError};
 pub use issued_coupon::{CodeText, IssueBody, IssuedCoupon, IssuedCouponIdText, IssuedState, LookupBody};
 pub use key::{ApiKey, CreateKeyBody, NewApiKey, Scope};
 pub use page::{AdminCouponPage, ApiKeyPage, AuditEntryPage, DeadLetterPage, IssuedCouponPage};
@@ -46,7 +46,7 @@ pub use reconciliation::{
 pub use redemption::{
     CancelBody, HistoryEntry, HistoryPage, Quote, QuoteBody, RedeemBody, Redemption, Step, StepBy,
 };
-pub use time::{Time, TimeError};
+pub use time::{AnyTime, Time, TimeError};
 pub use webhook::{
     ChangeWebhookBody, CreateWebhookBody, DeliveryState, DisabledReason, Event, NewWebhook, Ping,
     PingOutcome, Webhook, WebhookDelivery, WebhookDeliveryPage, WebhookPage,

@@ -2,17 +2,34 @@
 
 use crate::digits::fill;
 use coupon_core::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
+
+/// The instant from which microseconds are counted.
+const EPOCH: DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// An instant, RFC 3339 with zone. Answers are in UTC with microseconds; requests may be in any zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, examples("2026-11-20T09:00:00.000000Z"))]
 pub struct Time(pub Timestamp);
 
-/// The text is not an RFC 3339 time with zone in the years 1970 to 9999.
+/// An instant that a request names: of any year that RFC 3339 can write, because a wrong value (422) is not a wrong type
+/// (400). [`AnyTime::get`] says whether it is one that can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyTime(Option<Timestamp>);
+
+impl AnyTime {
+    /// The instant, unless it is before 1970 or, by its zone, after 9999.
+    pub const fn get(self) -> Option<Timestamp> {
+        self.0
+    }
+}
+
+/// The text is not an RFC 3339 time with zone, or of an instant that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeError;
 
@@ -73,7 +90,7 @@ impl fmt::Display for Time {
     }
 }
 
-impl FromStr for Time {
+impl FromStr for AnyTime {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -87,10 +104,28 @@ impl FromStr for Time {
         if !shaped {
             return Err(TimeError);
         }
-        let instant: jiff::Timestamp = text.parse().map_err(|_not_rfc_3339| TimeError)?;
-        Timestamp::from_micros(instant.as_microsecond())
-            .map(Self)
-            .ok_or(TimeError)
+        // In pieces, because jiff's own instants end a day before the year 9999 does, so that any zone can show them.
+        let pieces = Pieces::parse(text).map_err(|_not_rfc_3339| TimeError)?;
+        let time = pieces.time().ok_or(TimeError)?;
+        let offset = pieces.to_numeric_offset().ok_or(TimeError)?;
+        let since_1970 = pieces.date().to_datetime(time).duration_since(EPOCH).as_micros();
+        let micros = since_1970 - i128::from(offset.seconds()) * 1_000_000;
+        Ok(Self(i64::try_from(micros).ok().and_then(Timestamp::from_micros)))
+    }
+}
+
+impl FromStr for Time {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let any: AnyTime = text.parse()?;
+        any.get().map(Self).ok_or(TimeError)
+    }
+}
+
+impl From<Timestamp> for AnyTime {
+    fn from(instant: Timestamp) -> Self {
+        Self(Some(instant))
     }
 }
 
@@ -107,22 +142,29 @@ impl Serialize for Time {
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
+impl<'de> Deserialize<'de> for AnyTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = Time;
+            type Value = AnyTime;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(Time::EXPECTED)
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<AnyTime, E> {
                 text.parse()
                     .map_err(|TimeError| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let any = AnyTime::deserialize(deserializer)?;
+        any.get().map(Self).ok_or_else(|| de::Error::custom(TimeError))
     }
 }
 
@@ -165,13 +207,33 @@ mod tests {
             "2026-11-20T09:00Z",
             "2026-02-30T09:00:00Z",
             "2026-11-20T24:00:01Z",
-            "1969-12-31T23:59:59Z",
             "+10000-01-01T00:00:00Z",
             "2026-11-20T09:00:00+09:00[Asia/Seoul]",
             "2026-11-20T09:00:00[Asia/Seoul]",
             "1763596800",
         ] {
+            assert_eq!(refused.parse::<AnyTime>(), Err(TimeError), "{refused:?}");
             assert_eq!(refused.parse::<Time>(), Err(TimeError), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn times_of_every_year_are_read_and_those_that_can_be_have_a_value() {
+        for (text, value) in [
+            ("1970-01-01T00:00:00Z", Some(Timestamp::MIN)),
+            ("1970-01-01T09:00:00+09:00", Some(Timestamp::MIN)),
+            ("9999-12-31T23:59:59.999999Z", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59.999999999Z", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59.999999+00:00", Some(Timestamp::MAX)),
+            ("1969-12-31T23:59:59Z", None),
+            ("1970-01-01T08:59:59+09:00", None),
+            ("0001-01-01T00:00:00Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("9999-12-31T23:59:59-01:00", None),
+        ] {
+            let any: AnyTime = text.parse().unwrap();
+            assert_eq!(any.get(), value, "{text}");
+            assert_eq!(text.parse::<Time>().ok().map(|time| time.0), value, "{text}");
         }
     }
 }

@@ -109,35 +109,13 @@ fn change_terms(
     now: Timestamp,
 ) -> Result<Terms, CommandRefusal> {
     let terms = &coupon.terms;
-    let moves = |new: Option<Timestamp>, old: Timestamp| new.is_some_and(|new| new != old);
     if moves(change.opens_at, terms.window.opens_at()) && terms.window.has_opened(now) {
         return Err(CommandRefusal::AlreadyOpened);
     }
-    let mut wrong = Vec::new();
-    if moves(change.closes_at, terms.window.closes_at()) {
-        if coupon.closed_at.is_some() {
-            return Err(CommandRefusal::Closed);
-        }
-        if change.closes_at.is_some_and(|closes_at| closes_at <= now) {
-            wrong.push(Violation::new(Field::ClosesAt, Rule::InThePast));
-        }
+    if moves(change.closes_at, terms.window.closes_at()) && coupon.closed_at.is_some() {
+        return Err(CommandRefusal::Closed);
     }
-    let next = match terms.changed_by(change) {
-        Ok(next) => {
-            wrong.extend(next.violations());
-            next
-        }
-        Err(violation) => {
-            if wrong.is_empty() {
-                wrong.push(violation);
-            }
-            wrong.extend(violations_beside_the_window(terms, change));
-            return Err(CommandRefusal::Invalid(wrong));
-        }
-    };
-    if !wrong.is_empty() {
-        return Err(CommandRefusal::Invalid(wrong));
-    }
+    let next = terms.changed_at(change, now).map_err(CommandRefusal::Invalid)?;
     if next
         .quantity
         .limit()
@@ -148,6 +126,35 @@ fn change_terms(
         });
     }
     Ok(next)
+}
+
+fn moves(new: Option<Timestamp>, old: Timestamp) -> bool {
+    new.is_some_and(|new| new != old)
+}
+
+impl Terms {
+    /// These terms after a change at `now`, or every field of it that is wrong.
+    pub fn changed_at(&self, change: &TermsChange, now: Timestamp) -> Result<Self, Vec<Violation>> {
+        let mut wrong = Vec::new();
+        if moves(change.closes_at, self.window.closes_at())
+            && change.closes_at.is_some_and(|closes_at| closes_at <= now)
+        {
+            wrong.push(Violation::new(Field::ClosesAt, Rule::InThePast));
+        }
+        match self.changed_by(change) {
+            Ok(next) => {
+                wrong.extend(next.violations());
+                if wrong.is_empty() { Ok(next) } else { Err(wrong) }
+            }
+            Err(violation) => {
+                if wrong.is_empty() {
+                    wrong.push(violation);
+                }
+                wrong.extend(violations_beside_the_window(self, change));
+                Err(wrong)
+            }
+        }
+    }
 }
 
 /// What else is wrong with a change whose window cannot be. A validity that must reach the window's end cannot be

@@ -8,6 +8,7 @@ mod values;
 pub(crate) use letter::render;
 pub(crate) use values::{Wrong, WrongRule};
 
+use crate::auth::Need;
 use crate::messages::Code;
 use coupon_api::{IssuedCoupon, Time};
 use coupon_app::{DeskError, LedgerError, Reason, StoreError};
@@ -19,6 +20,14 @@ use std::borrow::Cow;
 #[derive(Clone, Debug)]
 pub(crate) enum Problem {
     MalformedJson {
+        line: usize,
+        column: usize,
+    },
+    NotAnObject,
+    TooDeep {
+        limit: usize,
+    },
+    NumberTooLarge {
         line: usize,
         column: usize,
     },
@@ -47,11 +56,13 @@ pub(crate) enum Problem {
     InvalidCredentials,
     TokenExpired,
     WrongScope {
-        needed: &'static str,
+        need: Need,
     },
     NotYetOpen {
         opens_at: Timestamp,
         now: Timestamp,
+        /// In which the coupon's days begin and end.
+        time_zone: Box<str>,
     },
     Paused,
     UnknownPath,
@@ -121,6 +132,9 @@ impl Problem {
     pub(crate) const fn code(&self) -> Code {
         match self {
             Self::MalformedJson { .. } => Code::MalformedJson,
+            Self::NotAnObject => Code::NotAnObject,
+            Self::TooDeep { .. } => Code::TooDeep,
+            Self::NumberTooLarge { .. } => Code::NumberTooLarge,
             Self::WrongType { .. } => Code::WrongType,
             Self::UnknownField { .. } => Code::UnknownField,
             Self::RepeatedField { .. } => Code::RepeatedField,
@@ -176,19 +190,26 @@ impl Problem {
     fn facts(&self) -> Vec<(&'static str, Fact<'_>)> {
         let number = |number: usize| Fact::Number(u64::try_from(number).unwrap_or(u64::MAX));
         match self {
-            Self::MalformedJson { line, column } => {
+            Self::MalformedJson { line, column } | Self::NumberTooLarge { line, column } => {
                 vec![("line", number(*line)), ("column", number(*column))]
             }
             Self::WrongType { field, expected } => {
-                vec![("field", Fact::Text(field)), ("expected", Fact::Text(expected))]
+                vec![
+                    ("field", Fact::Text(field)),
+                    ("expected", Fact::Expected(expected)),
+                ]
             }
             Self::UnknownField { field } | Self::RepeatedField { field } | Self::MissingField { field } => {
                 vec![("field", Fact::Text(field))]
             }
             Self::InvalidParameter { parameter } => vec![("parameter", Fact::Text(parameter))],
             Self::InvalidHeader { header } => vec![("header", Fact::Text(header))],
-            Self::WrongScope { needed } => vec![("needed", Fact::Text(needed))],
-            Self::NotYetOpen { opens_at, .. } => vec![("opensAt", Fact::Time(Time(*opens_at)))],
+            Self::WrongScope { need } => vec![("needed", Fact::Need(*need))],
+            Self::NotYetOpen {
+                opens_at, time_zone, ..
+            } => {
+                vec![("opensAt", Fact::LocalTime(Time(*opens_at), time_zone))]
+            }
             Self::AlreadyIssued(issued) => vec![("issuedCoupon", Fact::IssuedCoupon(issued))],
             Self::BelowIssued { issued } | Self::HasIssues { issued } => {
                 vec![("issued", Fact::Number(u64::from(*issued)))]
@@ -201,7 +222,9 @@ impl Problem {
             }
             Self::Closed { closed_at } => vec![("closedAt", Fact::Time(Time(*closed_at)))],
             Self::StaleRevision { revision } => vec![("revision", Fact::Number(u64::from(*revision)))],
-            Self::TooLarge { limit } | Self::TooManyWebhooks { limit } => vec![("limit", number(*limit))],
+            Self::TooLarge { limit } | Self::TooManyWebhooks { limit } | Self::TooDeep { limit } => {
+                vec![("limit", number(*limit))]
+            }
             Self::InvalidValues(wrong) => vec![("errors", Fact::Wrong(wrong))],
             Self::RateLimited {
                 limit,
@@ -212,7 +235,8 @@ impl Problem {
                 ("window", Fact::Number(*window_s)),
                 ("retryAfter", Fact::Number(*retry_after_s)),
             ],
-            Self::InvalidCursor
+            Self::NotAnObject
+            | Self::InvalidCursor
             | Self::IncompleteBody
             | Self::AuthenticationRequired
             | Self::InvalidCredentials
@@ -247,7 +271,7 @@ impl Problem {
         if let Self::RateLimited { retry_after_s, .. } | Self::Unavailable { retry_after_s } = self {
             return Some(*retry_after_s);
         }
-        if let Self::NotYetOpen { opens_at, now } = self {
+        if let Self::NotYetOpen { opens_at, now, .. } = self {
             let wait = opens_at.as_micros().saturating_sub(now.as_micros());
             return Some(u64::try_from(wait).unwrap_or(0).div_ceil(1_000_000).max(1));
         }

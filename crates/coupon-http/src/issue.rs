@@ -175,7 +175,13 @@ async fn decide(
         Outcome::NotYetOpen { opens_at } => {
             *end = IssueEnd::NotYetOpen;
             let now = station.desk.now();
-            refused(Problem::NotYetOpen { opens_at, now }, Refused::NotYetOpen)
+            let posted = station.desk.coupon(coupon);
+            let problem = Problem::NotYetOpen {
+                opens_at,
+                now,
+                time_zone: posted.map_or_else(Box::default, |posted| posted.coupon.terms.time_zone.clone()),
+            };
+            refused(problem, Refused::NotYetOpen)
         }
         Outcome::Closed { closed_at } => {
             *end = IssueEnd::Closed;

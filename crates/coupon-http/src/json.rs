@@ -16,17 +16,29 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
     let node: Node = match serde_json::from_slice(body) {
         Ok(node) => node,
-        Err(error) => {
-            return Err(Problem::MalformedJson {
-                line: error.line(),
-                column: error.column(),
-            });
-        }
+        Err(error) => return Err(unreadable(&error)),
     };
-    if node.depth() > JSON_DEPTH || !matches!(node, Node::Object(_)) {
-        return Err(Problem::MalformedJson { line: 1, column: 1 });
+    if node.depth() > JSON_DEPTH {
+        return Err(Problem::TooDeep { limit: JSON_DEPTH });
+    }
+    if !matches!(node, Node::Object(_)) {
+        return Err(Problem::NotAnObject);
     }
     Ok(T::deserialize(node)?)
+}
+
+/// What is wrong with a text that could not be read. `serde_json` tells what is JSON and only too much of it from what is
+/// none by its words alone; a test holds them.
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let words = error.to_string();
+    if words.starts_with("recursion limit exceeded") {
+        Problem::TooDeep { limit: JSON_DEPTH }
+    } else if words.starts_with("number out of range") {
+        Problem::NumberTooLarge { line, column }
+    } else {
+        Problem::MalformedJson { line, column }
+    }
 }
 
 /// Like [`read`] for a type that is read all the time and almost always right: first the fast way, and only if that
@@ -59,6 +71,14 @@ mod tests {
     use crate::messages::Code;
     use coupon_api::{ChangeCouponBody, CreateCouponBody, CreateKeyBody, IssueBody};
 
+    /// What is wrong with a body as a whole.
+    const WHOLE: [Code; 4] = [
+        Code::MalformedJson,
+        Code::NotAnObject,
+        Code::TooDeep,
+        Code::NumberTooLarge,
+    ];
+
     fn fault<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (Code, String) {
         let problem = read::<T>(body.as_bytes()).unwrap_err();
         let code = problem.code();
@@ -67,7 +87,7 @@ mod tests {
         | Problem::RepeatedField { field }
         | Problem::MissingField { field }) = problem
         else {
-            assert_eq!(code, Code::MalformedJson);
+            assert!(WHOLE.contains(&code), "{code:?}");
             return (code, String::new());
         };
         (code, field)
@@ -165,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_json_object_is_malformed() {
+    fn what_is_not_one_json_object_is_told_why() {
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
         let deep_array = format!("{{\"userId\":{}", "[".repeat(100_000));
         let deep_but_whole = format!("{}1{}", "{\"a\":".repeat(20), "}".repeat(20));
@@ -173,10 +193,6 @@ mod tests {
             " ",
             "{",
             "}",
-            "[]",
-            "null",
-            "7",
-            "\"\"",
             "{}{}",
             "{} x",
             "{'a':1}",
@@ -187,9 +203,6 @@ mod tests {
             "{\"userId\":\"a\nb\"}",
             "{\"userId\"",
             "{\"userId\":NaN}",
-            &deep,
-            &deep_array,
-            &deep_but_whole,
         ] {
             assert_eq!(
                 fault::<IssueBody>(body).0,
@@ -197,6 +210,20 @@ mod tests {
                 "{}",
                 &body[..body.len().min(40)]
             );
+        }
+        for (body, code) in [
+            ("[]", Code::NotAnObject),
+            ("null", Code::NotAnObject),
+            ("7", Code::NotAnObject),
+            ("\"\"", Code::NotAnObject),
+            (&deep, Code::TooDeep),
+            (&deep_array, Code::TooDeep),
+            (&deep_but_whole, Code::TooDeep),
+            ("{\"userId\":1e400}", Code::NumberTooLarge),
+            ("{\"userId\":-1e400}", Code::NumberTooLarge),
+        ] {
+            let shown = &body[..body.len().min(40)];
+            assert_eq!(fault::<IssueBody>(body).0, code, "{shown}");
         }
         assert!(matches!(
             read::<IssueBody>(b"{\"userId\":\"\xff\"}"),

@@ -4,7 +4,8 @@
 //! ([`sample`]) looks at all of them and encodes a new frame where something has changed. Each event loop walks over its
 //! own listeners ([`Listeners`]) and wakes those that have not sent the newest frame, so a listener costs no timer and no
 //! message, and ten thousand of them are not woken at one instant. A listener that is slow skips frames: it is sent
-//! the newest, never a backlog. docs/decisions/0103 says what that buys.
+//! the newest, never a backlog. Whoever comes is told by an event of their own, with the time of that moment, and joins the
+//! others from there. docs/decisions/0103 says what that buys.
 
 mod listeners;
 
@@ -65,6 +66,15 @@ struct Frame {
     since: Instant,
 }
 
+/// How a listener begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// What only they are told.
+    event: Option<Bytes>,
+    /// The number of the last frame that they need not be sent.
+    number: u64,
+}
+
 /// What a view shows at one moment.
 pub(crate) struct Shown {
     /// What an event carries.
@@ -74,6 +84,18 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
+    /// By which a client says that it has seen this.
+    fn id(&self) -> String {
+        let mut digest = [0; 8];
+        digest.copy_from_slice(&Sha256::digest(self.content.as_bytes())[..8]);
+        hex(&digest)
+    }
+
+    /// As it is sent.
+    fn event(&self, id: &str) -> Bytes {
+        Bytes::from(format!("id: {id}\ndata: {}\n\n", self.data))
+    }
+
     /// What is shown, and the part of it that counts.
     pub(crate) fn of(data: &impl Serialize, content: &impl Serialize) -> Result<Self, Problem> {
         let text = |value: serde_json::Result<String>| {
@@ -115,6 +137,11 @@ impl Live {
             });
         }
         Ok(seat)
+    }
+
+    /// The number of the newest frame of a view; 0 if nobody watches it.
+    pub(crate) fn newest(&self, coupon: CouponId, face: Face) -> u64 {
+        self.views().get(&(coupon, face)).map_or(0, |view| view.number())
     }
 
     /// The view of a coupon, which shows `shown` if nobody has watched it so far.
@@ -159,18 +186,15 @@ impl View {
 
     /// Shows this from now on, if it is something else than before. Not twice within [`SHOWN_EVERY`].
     pub(crate) fn show(&self, shown: &Shown, now: Instant) {
-        let mut digest = [0; 8];
-        digest.copy_from_slice(&Sha256::digest(shown.content.as_bytes())[..8]);
-        let id = hex(&digest);
+        let id = shown.id();
         if let Some(last) = self.frame.load().as_ref()
             && (*last.id == *id || now.duration_since(last.since) < SHOWN_EVERY)
         {
             return;
         }
-        let bytes = Bytes::from(format!("id: {id}\ndata: {}\n\n", shown.data));
         self.frame.store(Some(Arc::new(Frame {
+            bytes: shown.event(&id),
             id: id.into(),
-            bytes,
             since: now,
         })));
         self.number.fetch_add(1, Ordering::Release);
@@ -183,6 +207,23 @@ impl View {
 
     fn newest(&self) -> Option<Bytes> {
         self.frame.load().as_ref().map(|frame| frame.bytes.clone())
+    }
+
+    /// How somebody begins for whom `shown` was looked up, when `newest` was the number of the newest frame before that.
+    /// A frame can be as old as the last change, and so is the time in it: who comes is told what was looked up for them.
+    /// Unless there has been another frame meanwhile, which may know more than that, and is as fresh.
+    pub(crate) fn beginning(&self, newest: u64, shown: &Shown, last_event_id: Option<&[u8]>) -> Beginning {
+        if self.number() != newest {
+            return Beginning {
+                event: None,
+                number: self.seen(last_event_id),
+            };
+        }
+        let id = shown.id();
+        Beginning {
+            event: (last_event_id != Some(id.as_bytes())).then(|| shown.event(&id)),
+            number: newest,
+        }
     }
 
     /// The number of the frame that a client says it has seen last: the newest one's, if it is that, or 0.

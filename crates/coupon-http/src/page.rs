@@ -110,6 +110,10 @@ impl<'q> Page<'q> {
         }
         let mut limit_seen = false;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            // This mark, which nobody means, stands where there was no UTF-8.
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(invalid(&name));
+            }
             match &*name {
                 "limit" if !limit_seen => {
                     limit_seen = true;
@@ -196,6 +200,8 @@ mod tests {
             ("limit=1&limit=1", "limit"),
             ("state=a&state=a", "state"),
             ("offset=1", "offset"),
+            ("state=%ff", "state"),
+            ("state=%ed%a0%80", "state"),
             ("Limit=1", "Limit"),
         ] {
             let Err(Problem::InvalidParameter { parameter: named }) = read(query) else {

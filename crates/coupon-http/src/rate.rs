@@ -143,8 +143,9 @@ impl Limiter {
         }
     }
 
-    /// Gives one request back to this client, as if it had not been made.
-    pub(crate) fn give_back(&self, client: impl Hash) {
+    /// Gives one request back to this client, as if it had not been made. `left` is what it had left with it, the answer
+    /// what it has without it.
+    pub(crate) fn give_back(&self, client: impl Hash, left: Left) -> Left {
         if let Some(cell) = self.remembered.clients.get(&self.hasher.hash_one(client)) {
             let one =
                 u64::try_from((self.rate.per / self.rate.requests.get()).as_nanos()).unwrap_or(u64::MAX);
@@ -152,6 +153,7 @@ impl Limiter {
             // The closure never refuses, so there is nothing to learn from the result.
             let _ = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
+        self.left(left.requests.saturating_add(1).min(self.rate.requests.get()))
     }
 
     fn left(&self, requests: u32) -> Left {

@@ -3,6 +3,8 @@
 //! `POST /v1/coupons/{couponId}/issues` is answered before the router is asked (see `issue::fast_path`); its route here
 //! documents it and takes the odd spellings of its path.
 
+mod document;
+
 use crate::error::Problem;
 use crate::operations::{docs, live, metrics, openapi, ready};
 use crate::station::Station;
@@ -139,7 +141,8 @@ pub(crate) static DOCUMENT: LazyLock<String> = LazyLock::new(document_text);
 
 /// The document as it is committed, with a final line break.
 pub(crate) fn document_text() -> String {
-    let document = routes().into_openapi();
+    let mut document = routes().into_openapi();
+    document::complete(&mut document);
     let mut text = document
         .to_pretty_json()
         .expect("a document of maps with texts as keys can be written as JSON");

@@ -6,6 +6,7 @@
 mod connection;
 mod io;
 mod listener;
+mod message;
 mod rounds;
 mod service;
 mod watch;

@@ -6,9 +6,9 @@ use crate::hall::Hall;
 use crate::ink::Ink;
 use crate::live::{Face, Listeners, Live, Seat, Shown};
 use crate::meter::Meter;
+use crate::reply::Reply;
 use crate::request_id::RequestIds;
 use crate::serve::Watch;
-use axum::response::Response;
 use coupon_api::{CodeText, IssuedCoupon, IssuedCouponIdText, IssuedState, Time};
 use coupon_app::{Desk, LedgerError, Reason};
 use coupon_core::{CouponId, Grant, IssuedCouponId, Timestamp, UserId};
@@ -50,26 +50,30 @@ impl Station {
     }
 
     /// A place among those who watch coupons.
-    pub(crate) fn seat(&self) -> Result<Seat, Problem> {
+    fn seat(&self) -> Result<Seat, Problem> {
         let limits = &self.hall.limits;
         self.hall
             .live
             .seat(Live::room(limits.listeners, limits.connections))
     }
 
-    /// Answers with a live view of a coupon, which shows `shown` if nobody has watched it so far.
-    pub(crate) fn attend(
+    /// Answers with a live view of a coupon, which begins with what `looking` finds.
+    pub(crate) async fn attend(
         &self,
-        seat: Seat,
         coupon: CouponId,
         face: Face,
-        shown: &Shown,
         head: &Parts,
-    ) -> Response {
-        let view = self.hall.live.view(coupon, face, shown);
+        looking: impl Future<Output = Result<Shown, Problem>> + Send,
+    ) -> Reply {
+        let (seat, live) = (self.seat()?, &self.hall.live);
+        // Before the look, so that no frame that is made during it is taken for an older one.
+        let newest = live.newest(coupon, face);
+        let shown = looking.await?;
+        let view = live.view(coupon, face, &shown);
         let last_event_id = head.headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
         let watch = head.extensions.get::<Arc<Watch>>().map(Arc::clone);
-        self.listeners.attend(seat, view, last_event_id, watch)
+        let beginning = view.beginning(newest, &shown, last_event_id);
+        Ok(self.listeners.attend(seat, view, beginning, watch))
     }
 
     /// Who sends these headers.

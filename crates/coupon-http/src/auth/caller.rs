@@ -3,6 +3,7 @@
 use super::keys::LiveKey;
 use super::token::CheckedToken;
 use crate::error::Problem;
+use crate::language::Language;
 use coupon_app::Scope;
 use coupon_core::UserId;
 use std::sync::Arc;
@@ -36,15 +37,32 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    const fn in_words(self) -> &'static str {
-        match self {
-            Self::Issue => "a user's token or an API key with scope issue",
-            Self::See => "a user's token or an API key with scope issue or redeem",
-            Self::Redeem => "a user's token or an API key with scope redeem",
-            Self::GiveBack => "an API key with scope redeem",
-            Self::Service => "an API key with scope issue or redeem",
-            Self::User => "a user's token",
-            Self::Admin => "an API key with scope admin",
+    /// What it takes, in words.
+    pub(crate) const fn in_words(self, language: Language) -> &'static str {
+        let (en, ko) = match self {
+            Self::Issue => (
+                "a user's token or an API key with scope issue",
+                "사용자 토큰 또는 issue 권한의 API 키",
+            ),
+            Self::See => (
+                "a user's token or an API key with scope issue or redeem",
+                "사용자 토큰 또는 issue나 redeem 권한의 API 키",
+            ),
+            Self::Redeem => (
+                "a user's token or an API key with scope redeem",
+                "사용자 토큰 또는 redeem 권한의 API 키",
+            ),
+            Self::GiveBack => ("an API key with scope redeem", "redeem 권한의 API 키"),
+            Self::Service => (
+                "an API key with scope issue or redeem",
+                "issue나 redeem 권한의 API 키",
+            ),
+            Self::User => ("a user's token", "사용자 토큰"),
+            Self::Admin => ("an API key with scope admin", "admin 권한의 API 키"),
+        };
+        match language {
+            Language::English => en,
+            Language::Korean => ko,
         }
     }
 
@@ -85,9 +103,7 @@ impl Caller {
         if permitted {
             Ok(())
         } else {
-            Err(Problem::WrongScope {
-                needed: need.in_words(),
-            })
+            Err(Problem::WrongScope { need })
         }
     }
 }

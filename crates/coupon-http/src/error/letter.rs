@@ -1,9 +1,10 @@
 //! Puts a problem into words: `application/problem+json`.
 
 use super::{Problem, Wrong};
+use crate::auth::Need;
 use crate::body::HallBody;
 use crate::language::Language;
-use crate::messages::Code;
+use crate::messages::{self, Code};
 use bytes::Bytes;
 use coupon_api::{FieldError, IssuedCoupon, Time};
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -16,7 +17,14 @@ use std::sync::LazyLock;
 pub(super) enum Fact<'a> {
     Text(&'a str),
     Number(u64),
+    /// An instant; to people it is told in UTC.
     Time(Time),
+    /// An instant that is told to people in this time zone.
+    LocalTime(Time, &'a str),
+    /// What credential it takes.
+    Need(Need),
+    /// What a field should have been.
+    Expected(&'a str),
     IssuedCoupon(&'a IssuedCoupon<'static>),
     Wrong(&'a [Wrong]),
 }
@@ -27,7 +35,9 @@ impl Fact<'_> {
             Fact::IssuedCoupon(issued) => return issued.write_json(out),
             Fact::Text(text) => Value::from(text),
             Fact::Number(number) => Value::from(number),
-            Fact::Time(time) => Value::from(time.to_string()),
+            Fact::Time(time) | Fact::LocalTime(time, _) => Value::from(time.to_string()),
+            Fact::Need(need) => Value::from(need.in_words(language)),
+            Fact::Expected(expected) => Value::from(messages::expected(expected, language)),
             Fact::Wrong(wrong) => {
                 let errors: Vec<FieldError> = wrong.iter().map(|one| one.in_words(language)).collect();
                 serde_json::to_value(errors).unwrap_or_default() // texts alone cannot fail to become JSON
@@ -36,14 +46,30 @@ impl Fact<'_> {
         out.extend_from_slice(value.to_string().as_bytes());
     }
 
-    fn in_words(self) -> String {
+    fn in_words(self, language: Language) -> String {
         match self {
             Fact::Text(text) => text.to_owned(),
             Fact::Number(number) => number.to_string(),
-            Fact::Time(time) => time.to_string(),
+            Fact::Time(time) => universal(time),
+            Fact::LocalTime(time, zone) => local(time, zone).unwrap_or_else(|| universal(time)),
+            Fact::Need(need) => need.in_words(language).to_owned(),
+            Fact::Expected(expected) => messages::expected(expected, language),
             Fact::IssuedCoupon(_) | Fact::Wrong(_) => String::new(),
         }
     }
+}
+
+/// An instant for people, to the second. Programs find it to the microsecond among the facts.
+fn universal(time: Time) -> String {
+    let text = time.to_string();
+    format!("{} {} (UTC)", &text[..10], &text[11..19])
+}
+
+/// The same where people live by this zone; `None` if there is no such zone, or no such time in it.
+fn local(time: Time, zone: &str) -> Option<String> {
+    let instant = jiff::Timestamp::from_microsecond(time.0.as_micros()).ok()?;
+    let there = jiff::tz::db().get(zone).ok()?.to_datetime(instant);
+    Some(format!("{} ({zone})", there.strftime("%Y-%m-%d %H:%M:%S")))
 }
 
 /// What each code says in each language as long as its detail has no gaps, put into words once. A sold-out coupon
@@ -87,7 +113,11 @@ pub(crate) fn render(problem: &Problem, language: Language) -> Response<HallBody
                     body.extend_from_slice(fixed);
                     body
                 }
-                None => envelope(code, language, &fill(message.words(language).detail, &facts)),
+                None => envelope(
+                    code,
+                    language,
+                    &fill(message.words(language).detail, language, &facts),
+                ),
             };
             body.pop(); // the closing brace, which comes after the facts
             for (name, fact) in facts {
@@ -115,13 +145,13 @@ pub(crate) fn render(problem: &Problem, language: Language) -> Response<HallBody
 }
 
 /// A template with its gaps filled.
-fn fill(template: &str, facts: &[(&'static str, Fact<'_>)]) -> String {
+fn fill(template: &str, language: Language, facts: &[(&'static str, Fact<'_>)]) -> String {
     let mut pieces = template.split('{');
     let mut text = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (name, rest) = piece.split_once('}').unwrap_or(("", piece));
         if let Some((_, fact)) = facts.iter().find(|(known, _)| *known == name) {
-            text.push_str(&fact.in_words());
+            text.push_str(&fact.in_words(language));
         }
         text.push_str(rest);
     }
@@ -131,6 +161,7 @@ fn fill(template: &str, facts: &[(&'static str, Fact<'_>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coupon_core::Timestamp;
     use http_body_util::BodyExt;
 
     fn body_of(problem: &Problem, language: Language) -> Value {
@@ -167,6 +198,51 @@ mod tests {
         let body = body_of(&Problem::UnknownField { field: field.clone() }, Language::English);
         assert_eq!(body["field"], field);
         assert_eq!(body["detail"], format!("The field {field} is not known here."));
+    }
+
+    #[test]
+    fn times_are_told_to_people_to_the_second_and_where_they_live() {
+        let opens_at = Timestamp::from_micros(1_795_283_517_654_321).unwrap();
+        let body = |zone: &str, language| {
+            let problem = Problem::NotYetOpen {
+                opens_at,
+                now: Timestamp::MIN,
+                time_zone: zone.into(),
+            };
+            let body = body_of(&problem, language);
+            assert_eq!(body["opensAt"], Time(opens_at).to_string());
+            body["detail"].as_str().unwrap().to_owned()
+        };
+        let seoul = "2026-11-22 02:51:57 (Asia/Seoul)";
+        for (zone, language, detail) in [
+            (
+                "Asia/Seoul",
+                Language::English,
+                format!("This coupon opens at {seoul}."),
+            ),
+            (
+                "Asia/Seoul",
+                Language::Korean,
+                format!("이 쿠폰의 발급 시작: {seoul}."),
+            ),
+            (
+                "Mars/Olympus",
+                Language::English,
+                "This coupon opens at 2026-11-21 17:51:57 (UTC).".to_owned(),
+            ),
+        ] {
+            assert_eq!(body(zone, language), detail);
+        }
+        let closed = body_of(
+            &Problem::Closed {
+                closed_at: Timestamp::MAX,
+            },
+            Language::English,
+        );
+        assert_eq!(
+            closed["detail"],
+            "Issuing this coupon ended at 9999-12-31 23:59:59 (UTC)."
+        );
     }
 
     #[test]

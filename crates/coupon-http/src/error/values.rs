@@ -5,7 +5,7 @@ use crate::messages::{self, RuleMessage};
 use coupon_api::FieldError;
 use coupon_app::{WebhookUrl, WebhookUrlError};
 use coupon_core::limits::{MAX_ORDER_ID_BYTES, MAX_USER_ID_BYTES};
-use coupon_core::{OrderIdError, Rule, UserIdError, Violation};
+use coupon_core::{Field, OrderIdError, Rule, UserIdError, Violation};
 use std::borrow::Cow;
 
 /// One field that breaks one rule.
@@ -24,6 +24,10 @@ pub(crate) enum WrongRule {
         min: usize,
         max: usize,
     },
+    /// An instant that cannot be.
+    TimeRange,
+    /// A length of time that cannot be.
+    DurationRange,
     /// This server has no such strategy or level.
     NotOffered,
     /// Not the code of an issued coupon.
@@ -47,7 +51,11 @@ impl From<Violation> for Wrong {
     fn from(violation: Violation) -> Self {
         Self {
             field: Cow::Borrowed(violation.field.name()),
-            rule: WrongRule::Domain(violation.rule),
+            rule: match (violation.field, violation.rule) {
+                // It is written as a duration, so a range of numbers would say nothing.
+                (Field::ValidFor, Rule::Range { .. }) => WrongRule::DurationRange,
+                (_, rule) => WrongRule::Domain(rule),
+            },
         }
     }
 }
@@ -108,6 +116,8 @@ impl WrongRule {
             Self::Domain(Rule::NotATimeZone) => (messages::NOT_A_TIME_ZONE, None),
             Self::Domain(Rule::TooMany { max }) => (messages::TOO_MANY, Some((0, wide(max)))),
             Self::Bytes { min, max } => (messages::BYTES, Some((wide(min), wide(max)))),
+            Self::TimeRange => (messages::TIME_RANGE, None),
+            Self::DurationRange => (messages::DURATION_RANGE, None),
             Self::NotOffered => (messages::NOT_OFFERED, None),
             Self::NotACode => (messages::NOT_A_CODE, None),
             Self::WebhookUrl(WebhookUrlError::NotAUrl | WebhookUrlError::TooLong) => (

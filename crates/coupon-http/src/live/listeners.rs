@@ -1,6 +1,6 @@
 //! The listeners of one event loop.
 
-use super::{Live, OVER, Seat, View};
+use super::{Beginning, Live, OVER, Seat, View};
 use crate::limits::{HEARTBEAT, WALK_EVERY, WALKS_PER_ROUND};
 use crate::serve::Watch;
 use axum::body::Body;
@@ -59,11 +59,11 @@ impl Listeners {
         self: &Arc<Self>,
         seat: Seat,
         view: Arc<View>,
-        last_event_id: Option<&[u8]>,
+        beginning: Beginning,
         watch: Option<Arc<Watch>>,
     ) -> Response {
         let listener = Arc::new(Listener {
-            sent: AtomicU64::new(view.seen(last_event_id)),
+            sent: AtomicU64::new(beginning.number),
             view,
             quiet: AtomicU32::new(0),
             heartbeat: AtomicBool::new(false),
@@ -72,9 +72,10 @@ impl Listeners {
         let key = self.all().insert(Arc::clone(&listener));
         self.somebody.notify_one();
         // Spread, so that those whom a stopping server sends away do not all come back at one instant.
-        let retry = format!("retry: {}\n\n", 1_000 + key % 64 * 50);
+        let mut first = format!("retry: {}\n\n", 1_000 + key % 64 * 50).into_bytes();
+        first.extend_from_slice(beginning.event.as_deref().unwrap_or_default());
         let mut response = Response::new(Body::new(Attendance {
-            first: Some(retry.into()),
+            first: Some(first.into()),
             listener,
             key,
             listeners: Arc::clone(self),

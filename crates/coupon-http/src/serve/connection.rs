@@ -134,7 +134,8 @@ mod tests {
                 service_fn(move |_request| {
                     let seat = live.seat(10).unwrap_or_else(|_| panic!("there is room"));
                     let view = live.view(CouponId::FIRST, Face::Public, &shown(0));
-                    let response = listeners.attend(seat, view, None, Some(Arc::clone(&watch)));
+                    let beginning = view.beginning(0, &shown(0), None);
+                    let response = listeners.attend(seat, view, beginning, Some(Arc::clone(&watch)));
                     watch.attendance_began();
                     let taken = Arc::clone(&taken);
                     let counted = response.map(|body| {

@@ -1,5 +1,6 @@
 //! From a request to its answer: the fast path or the router, and what every answer gets.
 
+use super::message;
 use super::watch::{Phase, Watch};
 use crate::body::HallBody;
 use crate::error::{self, Problem};
@@ -16,6 +17,7 @@ use axum::response::IntoResponse;
 use coupon_core::CouponId;
 use futures_util::FutureExt;
 use futures_util::future::Either;
+use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::{Body, Incoming};
 use std::convert::Infallible;
@@ -27,6 +29,9 @@ use std::task::Poll;
 use std::time::Instant;
 use tower::ServiceExt;
 use tracing::Instrument;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// One loop's front: where every request comes in.
 pub(super) struct Front {
@@ -61,6 +66,10 @@ impl Front {
         let request_id = self.station.request_ids.of(request.headers(), &self.station.ink);
         let span = trace::span(request.headers(), &request_id);
         let (front, watch) = (Arc::clone(self), Arc::clone(watch));
+        if let Err(problem) = message::check(request.version(), request.headers()) {
+            let language = Language::preferred(request.headers());
+            return Either::Right(Box::pin(front.refuse(watch, request_id, problem, language)));
+        }
         let fast = issue::fast_path(request.method(), request.uri());
         match (fast, span) {
             (Some(coupon), None) => Either::Left(front.issue(watch, request_id, coupon, request)),
@@ -98,6 +107,26 @@ impl Front {
             };
             Ok(self.hand_out(&watch, request_id, self.issue_route, response))
         }
+    }
+
+    /// A request that nobody looks at, whichever way it would have gone.
+    async fn refuse(
+        self: Arc<Self>,
+        watch: Arc<Watch>,
+        request_id: HeaderValue,
+        problem: Problem,
+        language: Language,
+    ) -> Answer {
+        let _in_flight = self.station.meter.request_came();
+        let mut response = error::render(&problem, language);
+        if matches!(problem, Problem::InvalidHeader { .. }) {
+            // Where this message ends, others may see differently; nothing behind it is read.
+            response.headers_mut().insert(CONNECTION, CLOSE);
+        } else {
+            response.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
+        }
+        let nowhere = self.station.hall.routes.index(None);
+        Ok(self.hand_out(&watch, request_id, nowhere, response))
     }
 
     async fn route(

@@ -126,6 +126,88 @@ fn every_path_of_the_interface_that_is_built_is_documented() {
 }
 
 #[test]
+fn every_operation_declares_its_refusals_headers_and_bounds() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if !path.starts_with("/v1/") {
+                continue;
+            }
+            let shown = format!("{method} {path}");
+            let responses = operation["responses"].as_object().unwrap();
+            let mut expected = vec!["400"];
+            if operation.get("security").is_some() {
+                expected.extend(["401", "403"]);
+            }
+            if operation.get("requestBody").is_some() {
+                expected.extend(["408", "413", "415", "422"]);
+            }
+            for status in expected {
+                let problem = &responses[status]["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(problem, "#/components/schemas/Problem", "{shown} {status}");
+            }
+            let none = Vec::new();
+            let parameters = operation["parameters"].as_array().unwrap_or(&none);
+            let repeatable = parameters.iter().any(|known| known["name"] == "Idempotency-Key");
+            for (status, response) in responses {
+                let header = |name: &str| response["headers"].get(name).is_some();
+                let done = status.starts_with('2');
+                assert_eq!(
+                    header("Idempotent-Replayed"),
+                    done && repeatable,
+                    "{shown} {status}"
+                );
+                if status == "503" || status == "429" {
+                    assert!(header("Retry-After"), "{shown} {status}");
+                }
+            }
+            for parameter in parameters {
+                let schema = &parameter["schema"];
+                match parameter["name"].as_str().unwrap() {
+                    "couponId" => assert_eq!(schema["minimum"], 1, "{shown}"),
+                    "limit" => assert_eq!(
+                        (&schema["minimum"], &schema["maximum"]),
+                        (&1.into(), &1000.into()),
+                        "{shown}"
+                    ),
+                    _ => {}
+                }
+            }
+        }
+    }
+    for (path, method, status, headers) in [
+        (
+            "/v1/coupons/{couponId}/issues",
+            "post",
+            "201",
+            vec!["RateLimit", "RateLimit-Policy", "Idempotent-Replayed"],
+        ),
+        (
+            "/v1/coupons/{couponId}/issues",
+            "post",
+            "403",
+            vec!["Retry-After"],
+        ),
+        (
+            "/v1/issued-coupons/lookup",
+            "post",
+            "429",
+            vec!["RateLimit", "RateLimit-Policy", "Retry-After"],
+        ),
+        ("/v1/admin/coupons", "post", "201", vec!["ETag", "Location"]),
+        ("/v1/admin/coupons/{couponId}", "get", "200", vec!["ETag"]),
+    ] {
+        let response = &document["paths"][path][method]["responses"][status];
+        for header in headers {
+            assert!(
+                response["headers"].get(header).is_some(),
+                "{method} {path} {header}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_reference_in_the_document_leads_somewhere() {
     fn visit(value: &Value, whole: &Value) {
         match value {

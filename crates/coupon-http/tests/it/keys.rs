@@ -233,6 +233,8 @@ fn a_key_that_would_have_ended_already_is_not_made() {
     for (expires, status, code) in [
         (json!("2026-06-01T00:00:00Z"), 422, "invalid-values"),
         (json!("2020-01-01T00:00:00Z"), 422, "invalid-values"),
+        (json!("0001-01-01T00:00:00Z"), 422, "invalid-values"),
+        (json!("9999-12-31T23:59:59-01:00"), 422, "invalid-values"),
         (json!("tomorrow"), 400, "wrong-type"),
         (json!(5), 400, "wrong-type"),
     ] {

@@ -134,6 +134,37 @@ fn whoever_comes_back_is_told_only_what_they_have_not_seen() {
 }
 
 #[test]
+fn whoever_comes_late_is_told_the_time_of_that_moment_and_nobody_else_anything() {
+    let house = House::open();
+    let id = house.publish(json!(9));
+    for (path, headers) in [
+        (format!("/v1/coupons/{id}/events"), vec![]),
+        (
+            format!("/v1/admin/coupons/{id}/events"),
+            vec![("authorization", format!("Bearer {}", house.admin))],
+        ),
+    ] {
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut early = Stream::open(&house, &path, &headers);
+        let first = early.next().unwrap();
+        house.clock.shift(60_000_000);
+        let late = Stream::open(&house, &path, &headers).next().unwrap();
+        assert_eq!(late.id, first.id, "nothing has changed");
+        let clock = house.get(&format!("/v1/coupons/{id}/time"), "").json()["now"].clone();
+        if first.data.get("now").is_some() {
+            assert_eq!(late.data["now"], clock);
+            assert_ne!(first.data["now"], clock);
+        }
+        assert_eq!(house.issue(id, &path).status, 201);
+        let next = early.next().unwrap();
+        assert_ne!(next.id, first.id, "the early one was told of no newcomer");
+    }
+}
+
+#[test]
 fn everybody_sees_no_more_than_the_coupon_shows_and_administrators_everything() {
     let house = House::open();
     let mut body = coupon(json!(5));

@@ -20,6 +20,7 @@ mod keys;
 mod languages;
 mod lists;
 mod live;
+mod messages;
 mod operations;
 mod rates;
 mod redeeming;

@@ -168,6 +168,42 @@ fn wrong_codes_are_counted_and_right_ones_are_not() {
 }
 
 #[test]
+fn every_look_up_says_how_many_wrong_codes_are_left() {
+    let house = House::with(|settings| {
+        settings.rates.wrong_codes_per_user = rate(2);
+        settings.rates.wrong_codes_per_key = None;
+    });
+    let id = house.publish(json!(9));
+    let code = house.issue(id, "a").json()["code"].clone();
+    let wrong = json!("0000-0000-0000");
+    for (code, status, left) in [
+        (&code, 200, 2),
+        (&wrong, 404, 1),
+        (&code, 200, 1),
+        (&json!("x"), 422, 0),
+        (&wrong, 429, 0),
+        (&code, 429, 0),
+    ] {
+        let body = json!({ "code": code });
+        let answer = house.ask("POST", "/v1/issued-coupons/lookup", &token("a"), body);
+        assert_eq!(answer.status, status, "{code}");
+        let policy = answer.header("ratelimit-policy");
+        assert_eq!(policy, Some("\"wrong-codes\";q=2;w=36000"), "{code}");
+        let state = answer.header("ratelimit").unwrap();
+        let expected = format!("\"wrong-codes\";r={left};t=");
+        assert!(state.starts_with(&expected), "{code}: {state}");
+        assert_eq!(answer.header("retry-after").is_some(), status == 429, "{code}");
+    }
+    let body = json!({ "code": wrong });
+    let answer = house.ask("POST", "/v1/issued-coupons/lookup", &house.service, body);
+    assert_eq!(
+        (answer.status, answer.header("ratelimit")),
+        (404, None),
+        "no limit, nothing to say"
+    );
+}
+
+#[test]
 fn every_wrong_code_gets_one_answer_in_time_and_text() {
     let house = House::open();
     let id = house.publish(json!(9));
@@ -198,7 +234,8 @@ fn every_wrong_code_gets_one_answer_in_time_and_text() {
         // Never sooner; how much later is the machine's affair, and the same for all.
         assert!(began.elapsed() >= Duration::from_millis(25), "{code}");
         let mut headers = answer.headers.clone();
-        headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+        // What is left falls by one with each, whosever the code is.
+        headers.retain(|(name, _)| !["x-request-id", "date", "ratelimit"].contains(&name.as_str()));
         told.push((answer.status, headers, answer.text()));
     }
     assert_eq!(told[0].0, 404);

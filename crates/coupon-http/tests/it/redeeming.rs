@@ -118,9 +118,12 @@ fn a_user_redeems_their_own_once_and_a_service_anybodys() {
     let other = redeem(&house, "1-1", &kim, "order-2", 49_991);
     assert_eq!(other.refusal(), refused(409, "already-redeemed"));
     assert_eq!(other.json()["redeemedAt"], "2026-06-01T00:00:01.000000Z");
+    let quoted = quote(&house, "1-1", &kim, 49_991);
+    assert_eq!(quoted.refusal(), refused(409, "already-redeemed"));
     assert_eq!(
-        quote(&house, "1-1", &kim, 49_991).refusal(),
-        refused(409, "already-redeemed")
+        quoted.json()["detail"],
+        "This coupon was used already, at 2026-06-01 00:00:01 (UTC).",
+        "a quote names no order"
     );
 
     for answer in [
@@ -462,7 +465,7 @@ fn refusals_speak_korean_too() {
     let late = ask("/v1/issued-coupons/1-1/redemption", order("b", 20_000));
     assert_eq!(
         late["detail"],
-        "이 쿠폰의 유효기간이 2026-07-01T00:00:00.000000Z에 끝났습니다."
+        "유효기간이 끝난 쿠폰입니다. 만료 시각: 2026-07-01 00:00:00 (UTC)."
     );
 }
 

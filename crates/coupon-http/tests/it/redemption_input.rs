@@ -197,7 +197,7 @@ fn bodies_are_read_strictly() {
             "malformed-json",
             None,
         ),
-        (REDEMPTION, r#"["a",20000]"#, "malformed-json", None),
+        (REDEMPTION, r#"["a",20000]"#, "not-an-object", None),
         (CANCEL, "{}", "missing-field", Some("orderId")),
         (
             CANCEL,

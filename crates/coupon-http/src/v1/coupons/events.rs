@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 /// A coupon's state, live, as server-sent events.
 ///
-/// The present state at once, then a new one when something has changed, at most once a second. The id of an event says
+/// The present state at once, with the time of that moment in `now`, then a new one when something has changed, at most
+/// once a second. The id of an event says
 /// what it shows: whoever comes back with `Last-Event-ID` is told nothing that they know. When the server stops, or the
 /// coupon is deleted, the stream ends.
 #[utoipa::path(
@@ -22,7 +23,7 @@ use std::sync::Arc;
     tag = "coupons",
     operation_id = "watchCoupon",
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen"),
     ),
     responses(
@@ -37,9 +38,8 @@ pub(crate) async fn watch_coupon(
     CouponPath(id): CouponPath,
     head: Parts,
 ) -> Reply {
-    let seat = station.seat()?;
-    let shown = shown(&station, id).await?;
-    Ok(station.attend(seat, id, Face::Public, &shown, &head))
+    let looking = shown(&station, id);
+    station.attend(id, Face::Public, &head, looking).await
 }
 
 /// What everybody sees of a coupon now.

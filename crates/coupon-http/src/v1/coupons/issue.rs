@@ -25,13 +25,13 @@ use std::time::Instant;
     operation_id = "issueCoupon",
     security(("userToken" = []), ("apiKey" = ["issue"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
     ),
     request_body(content = IssueBody, content_type = "application/json"),
     responses(
         (status = 201, description = "Issued", body = IssuedCoupon<'static>),
-        (status = 400, description = "`malformed-json`, `wrong-type`, `unknown-field`, `repeated-field`, `missing-field`, `invalid-header`, `invalid-parameter`, `incomplete-body`", body = coupon_api::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed-json`, `not-an-object`, `too-deep`, `number-too-large`, `wrong-type`, `unknown-field`, `repeated-field`, `missing-field`, `invalid-header`, `invalid-parameter`, `incomplete-body`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`authentication-required`, `invalid-credentials`, `token-expired`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`not-yet-open` (with `opensAt` and `Retry-After`), `paused`, `wrong-scope`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown-coupon`", body = coupon_api::Problem, content_type = "application/problem+json"),

@@ -15,7 +15,7 @@ use std::sync::Arc;
     path = "/v1/coupons/{couponId}/time",
     tag = "coupons",
     operation_id = "getCouponTime",
-    params(("couponId" = u64, Path, description = "Which coupon")),
+    params(("couponId" = u64, Path, description = "Which coupon", minimum = 1)),
     responses(
         (status = 200, description = "The clock", body = CouponTime),
         (status = 404, description = "`unknown-coupon`", body = coupon_api::Problem, content_type = "application/problem+json"),

@@ -8,6 +8,7 @@ use crate::rate::Limiter;
 use crate::reply::Reply;
 use crate::station::Station;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use coupon_api::LookupBody;
 use coupon_app::Code;
 use std::sync::Arc;
@@ -36,10 +37,31 @@ pub(crate) async fn look_up_issued_coupon(
     State(station): State<Arc<Station>>,
     SmallBody(body): SmallBody<LookupBody>,
 ) -> Reply {
+    let (limiter, client) = limit(&station, &caller);
+    let Some(limiter) = limiter else {
+        return look_up_in_time(&station, &caller, &body.code).await.0;
+    };
     // Counted before and given back after, so that many guesses at once are counted too.
+    let (reply, left) = match limiter.check(client) {
+        Err(too_many) => (Err(too_many), None),
+        Ok(left) => match look_up_in_time(&station, &caller, &body.code).await {
+            (reply, Wrong(true)) => (reply, Some(left)),
+            (reply, Wrong(false)) => (reply, Some(limiter.give_back(client, left))),
+        },
+    };
+    // Whatever the answer, it says what is left, as when coupons are issued.
+    let mut response = reply.unwrap_or_else(Problem::into_response);
+    limiter.tell(left, response.headers_mut());
+    Ok(response)
+}
+
+/// Whether the code was one that counts.
+struct Wrong(bool);
+
+/// Looks a code up, and takes the same time for every wrong one.
+async fn look_up_in_time(station: &Station, caller: &Caller, code: &str) -> (Reply, Wrong) {
     let began = Instant::now();
-    let guess = Guess::count(&station, &caller)?;
-    let reply = look_up(&station, &caller, &body.code).await;
+    let reply = look_up(station, caller, code).await;
     let wrong = matches!(
         &reply,
         Err(Problem::UnknownIssuedCoupon | Problem::InvalidValues(_))
@@ -47,10 +69,8 @@ pub(crate) async fn look_up_issued_coupon(
     if wrong {
         // Whether a code is nobody's or somebody else's shows neither in the answer nor in how long it took.
         tokio::time::sleep_until(began + WRONG_CODE_TIME).await;
-    } else {
-        guess.give_back();
     }
-    reply
+    (reply, Wrong(wrong))
 }
 
 async fn look_up(station: &Station, caller: &Caller, code: &str) -> Reply {
@@ -61,28 +81,11 @@ async fn look_up(station: &Station, caller: &Caller, code: &str) -> Reply {
     super::show(station, caller, id).await
 }
 
-/// A look-up that may turn out to be wrong.
-struct Guess<'s> {
-    limiter: Option<&'s Limiter>,
-    client: &'s [u8],
-}
-
-impl<'s> Guess<'s> {
-    fn count(station: &'s Station, caller: &'s Caller) -> Result<Self, Problem> {
-        let limiters = &station.hall.limiters;
-        let (limiter, client) = match caller {
-            Caller::User(token) => (limiters.wrong_codes_per_user.as_ref(), token.user.as_bytes()),
-            Caller::Key(key) => (limiters.wrong_codes_per_key.as_ref(), key.record.id.as_bytes()),
-        };
-        if let Some(limiter) = limiter {
-            limiter.check(client)?;
-        }
-        Ok(Self { limiter, client })
-    }
-
-    fn give_back(self) {
-        if let Some(limiter) = self.limiter {
-            limiter.give_back(self.client);
-        }
+/// How many wrong codes this caller may look up, and by what they are known.
+fn limit<'s>(station: &'s Station, caller: &'s Caller) -> (Option<&'s Limiter>, &'s [u8]) {
+    let limiters = &station.hall.limiters;
+    match caller {
+        Caller::User(token) => (limiters.wrong_codes_per_user.as_ref(), token.user.as_bytes()),
+        Caller::Key(key) => (limiters.wrong_codes_per_key.as_ref(), key.record.id.as_bytes()),
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
         ("userId" = String, Path, description = "Which user, percent-encoded"),
         ("state" = Option<coupon_api::IssuedState>, Query, description = "Only those in this state"),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = coupon_api::IssuedCouponPage<'static>),

@@ -28,13 +28,13 @@ const LIST: u8 = 6;
     operation_id = "listAuditLog",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = Option<u64>, Query, description = "Only what was done to this coupon and to what is issued of it"),
+        ("couponId" = Option<u64>, Query, description = "Only what was done to this coupon and to what is issued of it", minimum = 1),
         ("actor" = Option<String>, Query, description = "Only what the API key with this id did"),
         ("action" = Option<String>, Query, description = "Only this action, such as `coupon.paused`"),
         ("from" = Option<Time>, Query, description = "Only from this instant on"),
         ("until" = Option<Time>, Query, description = "Only before this instant"),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = AuditEntryPage),

@@ -20,7 +20,7 @@ use std::sync::Arc;
     operation_id = "changeCoupon",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, kept for 24 hours"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that must still be the present one"),
     ),
@@ -38,7 +38,9 @@ pub(crate) async fn change_coupon(
     command: Command<ChangeCouponBody>,
 ) -> Reply {
     let (command, body) = command.take();
-    let change = terms::change(body)?;
+    let posted = station.desk.newest_coupon(id).await;
+    let present = posted.as_ref().map(|posted| &posted.coupon.terms);
+    let change = terms::change(body, present, station.desk.now())?;
     let change = coupon_core::Command::Change(Box::new(change));
     super::carry_out(&station, Some(id), command, change, StatusCode::OK).await
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
     operation_id = "cloneCoupon",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, kept for 24 hours"),
     ),
     request_body(content = CloneCouponBody, content_type = "application/json"),

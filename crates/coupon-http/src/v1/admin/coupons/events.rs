@@ -24,7 +24,7 @@ use std::sync::Arc;
     operation_id = "watchCouponStats",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen"),
     ),
     responses(
@@ -40,9 +40,8 @@ pub(crate) async fn watch_coupon_stats(
     CouponPath(id): CouponPath,
     head: Parts,
 ) -> Reply {
-    let seat = station.seat()?;
-    let shown = shown(&station, id).await?;
-    Ok(station.attend(seat, id, Face::Admin, &shown, &head))
+    let looking = shown(&station, id);
+    station.attend(id, Face::Admin, &head, looking).await
 }
 
 /// What administrators see of a coupon now.

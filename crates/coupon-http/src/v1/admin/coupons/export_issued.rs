@@ -29,7 +29,7 @@ use std::sync::Arc;
     operation_id = "exportIssuedCoupons",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
     ),
     responses(
         (status = 200, description = "RFC 4180, UTF-8, with a header line", body = String, content_type = "text/csv"),

@@ -33,7 +33,7 @@ use std::sync::Arc;
         ("closesFrom" = Option<Time>, Query, description = "Only those whose window ends at this instant or later"),
         ("closesUntil" = Option<Time>, Query, description = "Only those whose window ends before this instant"),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = AdminCouponPage),

@@ -20,9 +20,9 @@ use std::sync::Arc;
     operation_id = "listIssuedCoupons",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = IssuedCouponPage<'static>),

@@ -17,7 +17,7 @@ use std::sync::Arc;
     operation_id = "pauseCoupon",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, kept for 24 hours"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that must still be the present one"),
     ),

@@ -16,7 +16,7 @@ use std::sync::Arc;
     operation_id = "getAdminCoupon",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
     ),
     responses(
         (status = 200, description = "The coupon, with its `ETag`", body = coupon_api::AdminCoupon),

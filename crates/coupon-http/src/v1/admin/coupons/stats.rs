@@ -21,7 +21,7 @@ use std::sync::Arc;
     operation_id = "getCouponStats",
     security(("apiKey" = ["admin"])),
     params(
-        ("couponId" = u64, Path, description = "Which coupon"),
+        ("couponId" = u64, Path, description = "Which coupon", minimum = 1),
     ),
     responses(
         (status = 200, description = "The counts", body = CouponStats),

@@ -3,12 +3,13 @@
 use crate::error::{Problem, Wrong, WrongRule};
 use crate::hall::Hall;
 use coupon_api::{
-    AdminCoupon, ChangeCouponBody, CloneCouponBody, CreateCouponBody, Discount, DiscountBody, DiscountType,
-    Duration, Labels, Time, Whole,
+    AdminCoupon, AnyDuration, AnyTime, ChangeCouponBody, CloneCouponBody, CreateCouponBody, Discount,
+    DiscountBody, DiscountType, Duration, Labels, Time, Whole,
 };
 use coupon_core::limits::{MAX_AMOUNT, MAX_POSITION};
 use coupon_core::{
-    AckLevel, Coupon, Field, Quantity, Rule, Terms, TermsChange, TermsDraft, Timestamp, Validity, Violation,
+    AckLevel, Coupon, Field, Quantity, Rule, Span, Terms, TermsChange, TermsDraft, Timestamp, Validity,
+    Violation,
 };
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -44,6 +45,41 @@ impl Reader {
             self.out_of_range(Field::Quantity, 1, u64::from(MAX_POSITION));
         }
         count.map_or(Quantity::UNLIMITED, Quantity::limited)
+    }
+
+    /// An instant; `None` if it cannot be.
+    fn time(&mut self, field: Field, time: AnyTime) -> Option<Timestamp> {
+        if time.get().is_none() {
+            self.wrong.push(Wrong {
+                field: Cow::Borrowed(field.name()),
+                rule: WrongRule::TimeRange,
+            });
+        }
+        time.get()
+    }
+
+    /// The window. In place of an end that cannot be, one that breaks no rule and makes no other field break one.
+    fn window(&mut self, opens_at: AnyTime, closes_at: AnyTime, now: Timestamp) -> (Timestamp, Timestamp) {
+        let opens_at = self.time(Field::OpensAt, opens_at).unwrap_or(Timestamp::MIN);
+        let closes_at = self.time(Field::ClosesAt, closes_at);
+        (
+            opens_at,
+            closes_at.unwrap_or_else(|| opens_at.max(now).saturating_add(Span::TICK)),
+        )
+    }
+
+    fn expires_at(&mut self, time: AnyTime) -> Timestamp {
+        self.time(Field::ExpiresAt, time).unwrap_or(Timestamp::MAX)
+    }
+
+    fn valid_for(&mut self, duration: AnyDuration) -> Span {
+        duration.get().unwrap_or_else(|| {
+            self.wrong.push(Wrong {
+                field: Cow::Borrowed(Field::ValidFor.name()),
+                rule: WrongRule::DurationRange,
+            });
+            Span::TICK
+        })
     }
 
     fn min_order_amount(&mut self, amount: Whole) -> u64 {
@@ -92,15 +128,12 @@ impl Reader {
         if !hall.acks.contains(&draft.ack) {
             self.not_offered("ack");
         }
-        let zone_known = is_time_zone(&draft.time_zone);
-        let checked = draft.check(now).and_then(|terms| {
-            // The domain knows how a zone's name looks; which ones there are is in the database of zones.
-            if zone_known {
-                Ok(terms)
-            } else {
-                Err(vec![Violation::new(Field::TimeZone, Rule::NotATimeZone)])
-            }
-        });
+        // The domain knows how a zone's name looks; which ones there are is in the database of zones.
+        if !is_time_zone(&draft.time_zone) {
+            self.wrong
+                .push(Violation::new(Field::TimeZone, Rule::NotATimeZone).into());
+        }
+        let checked = draft.check(now);
         self.finish(checked)
     }
 
@@ -110,8 +143,17 @@ impl Reader {
             Ok(value) if self.wrong.is_empty() => Ok(value),
             Ok(_) => Err(Problem::InvalidValues(self.wrong)),
             Err(more) => {
-                self.wrong.extend(more.into_iter().map(Wrong::from));
+                self.add(more);
                 Err(Problem::InvalidValues(self.wrong))
+            }
+        }
+    }
+
+    /// Adds what the domain found. Of a field that was wrong before, it saw something else.
+    fn add(&mut self, more: Vec<Violation>) {
+        for violation in more.into_iter().map(Wrong::from) {
+            if self.wrong.iter().all(|known| known.field != violation.field) {
+                self.wrong.push(violation);
             }
         }
     }
@@ -135,13 +177,14 @@ pub(super) fn check(body: CreateCouponBody, hall: &Hall, now: Timestamp) -> Resu
         .unwrap_or(coupon_core::Strategy::Journal);
     let strategy = body.strategy.map_or(offered, Into::into);
     let ack = body.ack.map_or(AckLevel::Ledger, Into::into);
+    let (opens_at, closes_at) = reader.window(body.opens_at, body.closes_at, now);
     let draft = TermsDraft {
         name: body.name,
-        opens_at: body.opens_at.0,
-        closes_at: body.closes_at.0,
+        opens_at,
+        closes_at,
         quantity,
-        expires_at: body.expires_at.map(|time| time.0),
-        valid_for: body.valid_for.map(|duration| duration.0),
+        expires_at: body.expires_at.map(|time| reader.expires_at(time)),
+        valid_for: body.valid_for.map(|duration| reader.valid_for(duration)),
         discount,
         min_order_amount,
         currency: body.currency.unwrap_or_else(|| "KRW".to_owned()),
@@ -161,14 +204,22 @@ pub(super) fn clone(
     hall: &Hall,
     now: Timestamp,
 ) -> Result<Terms, Problem> {
+    let mut reader = Reader::default();
     let (expires_at, valid_for) = match (body.expires_at, body.valid_for) {
         (None, None) => match other.validity {
-            Validity::Until(instant) => (Some(Time(instant)), None),
-            Validity::For(span) => (None, Some(Duration(span))),
+            Validity::Until(instant) => (Some(instant), None),
+            Validity::For(span) => (None, Some(span)),
         },
-        given => given,
+        (expires_at, valid_for) => (
+            expires_at.map(|time| reader.expires_at(time)),
+            valid_for.map(|duration| reader.valid_for(duration)),
+        ),
     };
-    let mut reader = Reader::default();
+    let (opens_at, closes_at) = reader.window(
+        body.opens_at.unwrap_or(other.window.opens_at().into()),
+        body.closes_at.unwrap_or(other.window.closes_at().into()),
+        now,
+    );
     let quantity = match body.quantity {
         None => other.quantity,
         Some(given) => reader.quantity(given),
@@ -190,11 +241,11 @@ pub(super) fn clone(
     );
     let draft = TermsDraft {
         name: body.name.unwrap_or_else(|| other.name.to_string()),
-        opens_at: body.opens_at.map_or(other.window.opens_at(), |time| time.0),
-        closes_at: body.closes_at.map_or(other.window.closes_at(), |time| time.0),
+        opens_at,
+        closes_at,
         quantity,
-        expires_at: expires_at.map(|time| time.0),
-        valid_for: valid_for.map(|duration| duration.0),
+        expires_at,
+        valid_for,
         discount,
         min_order_amount,
         currency: body.currency.unwrap_or_else(|| other.currency.to_string()),
@@ -213,8 +264,13 @@ fn is_time_zone(name: &str) -> bool {
         .is_ok_and(|zone| zone.iana_name() == Some(name))
 }
 
-/// A change of terms, or every field that is wrong.
-pub(super) fn change(body: ChangeCouponBody) -> Result<TermsChange, Problem> {
+/// A change of terms, or every field that is wrong: also those of which only the coupon as it is, `present`, can tell,
+/// where there is one.
+pub(super) fn change(
+    body: ChangeCouponBody,
+    present: Option<&Terms>,
+    now: Timestamp,
+) -> Result<TermsChange, Problem> {
     let mut reader = Reader::default();
     let quantity = body.quantity.map(|quantity| reader.quantity(quantity));
     let discount = match body.discount {
@@ -225,20 +281,20 @@ pub(super) fn change(body: ChangeCouponBody) -> Result<TermsChange, Problem> {
     let min_order_amount = body
         .min_order_amount
         .map(|amount| reader.min_order_amount(amount));
-    let mut more = Vec::new();
     let validity = match (body.expires_at, body.valid_for) {
         (None, None) => None,
-        (Some(time), None) => Some(Validity::Until(time.0)),
-        (None, Some(duration)) => Some(Validity::For(duration.0)),
+        (Some(time), None) => reader.time(Field::ExpiresAt, time).map(Validity::Until),
+        (None, Some(duration)) => Some(Validity::For(reader.valid_for(duration))),
         (Some(_), Some(_)) => {
-            more.push(Violation::new(Field::ExpiresAt, Rule::ExactlyOneValidity));
+            let both = Violation::new(Field::ExpiresAt, Rule::ExactlyOneValidity);
+            reader.wrong.push(both.into());
             None
         }
     };
     let change = TermsChange {
         name: body.name,
-        opens_at: body.opens_at.map(|time| time.0),
-        closes_at: body.closes_at.map(|time| time.0),
+        opens_at: body.opens_at.and_then(|time| reader.time(Field::OpensAt, time)),
+        closes_at: body.closes_at.and_then(|time| reader.time(Field::ClosesAt, time)),
         quantity,
         validity,
         discount,
@@ -246,7 +302,14 @@ pub(super) fn change(body: ChangeCouponBody) -> Result<TermsChange, Problem> {
         show_remaining: body.show_remaining,
         labels: body.labels.map(|labels| labels.0),
     };
-    reader.finish(if more.is_empty() { Ok(change) } else { Err(more) })
+    if reader.wrong.is_empty() {
+        // The rest is the ledger's to judge, in its place among the issues.
+        return Ok(change);
+    }
+    if let Some(Err(more)) = present.map(|terms| terms.changed_at(&change, now)) {
+        reader.add(more);
+    }
+    Err(Problem::InvalidValues(reader.wrong))
 }
 
 /// A coupon as administrators see it.

@@ -8,7 +8,7 @@ use crate::limits::KEY_NAME_CHARS;
 use crate::reply::{Reply, json};
 use crate::station::Station;
 use axum::extract::State;
-use coupon_api::{CreateKeyBody, NewApiKey};
+use coupon_api::{AnyTime, CreateKeyBody, NewApiKey};
 use coupon_app::limits::COMMAND_TOKEN_LIFE_US;
 use coupon_app::{KeyRecord, Scope};
 use coupon_core::{Rule, Timestamp};
@@ -41,8 +41,11 @@ pub(crate) async fn create_key(
     State(station): State<Arc<Station>>,
     command: Command<CreateKeyBody>,
 ) -> Reply {
-    let (name, scopes) = check(&command.body, station.desk.now())?;
-    let expires_at = command.body.expires_at.map(|time| time.0);
+    let Wanted {
+        name,
+        scopes,
+        expires_at,
+    } = check(&command.body, station.desk.now())?;
     let hall = &station.hall;
     let _office = hall.key_office.lock().await;
     let now = station.desk.now();
@@ -135,8 +138,16 @@ fn derived(seed: &[u8; 32], scope: &[u8; 16], turn: u32) -> ApiKeySecret {
     ApiKeySecret::from_material(material)
 }
 
-/// Name and scopes, sorted, or every field that is wrong.
-fn check(body: &CreateKeyBody, now: Timestamp) -> Result<(Box<str>, Vec<Scope>), Problem> {
+/// A key that can be made.
+struct Wanted {
+    name: Box<str>,
+    /// Sorted.
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+}
+
+/// What is wanted, or every field that is wrong.
+fn check(body: &CreateKeyBody, now: Timestamp) -> Result<Wanted, Problem> {
     let mut wrong = Vec::new();
     let mut add = |field, rule| {
         wrong.push(Wrong {
@@ -160,11 +171,18 @@ fn check(body: &CreateKeyBody, now: Timestamp) -> Result<(Box<str>, Vec<Scope>),
     } else if scopes.len() < given {
         add("scopes", WrongRule::Repeated);
     }
-    if body.expires_at.is_some_and(|expires_at| expires_at.0 <= now) {
+    let expires_at = body.expires_at.and_then(AnyTime::get);
+    if body.expires_at.is_some() && expires_at.is_none() {
+        add("expiresAt", WrongRule::TimeRange);
+    } else if expires_at.is_some_and(|expires_at| expires_at <= now) {
         add("expiresAt", WrongRule::Domain(Rule::InThePast));
     }
     if wrong.is_empty() {
-        Ok((body.name.as_str().into(), scopes))
+        Ok(Wanted {
+            name: body.name.as_str().into(),
+            scopes,
+            expires_at,
+        })
     } else {
         Err(Problem::InvalidValues(wrong))
     }

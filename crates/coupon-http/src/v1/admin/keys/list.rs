@@ -22,7 +22,7 @@ const LIST: u8 = 4;
     security(("apiKey" = ["admin"])),
     params(
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = ApiKeyPage),

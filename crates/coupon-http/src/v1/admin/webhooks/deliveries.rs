@@ -30,7 +30,7 @@ const LOOKS: usize = 10 * MAX_PAGE;
         ("id" = u64, Path, description = "Which webhook"),
         ("state" = Option<coupon_api::DeliveryState>, Query, description = "Only those in this state"),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page", body = WebhookDeliveryPage),
