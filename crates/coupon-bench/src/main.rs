@@ -14,6 +14,7 @@ mod cli;
 mod clock;
 mod document;
 mod filesystem;
+mod headline;
 mod host;
 mod house;
 mod load;
@@ -31,6 +32,7 @@ mod users;
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser as _;
 use cli::{Cli, Order, Render, Run};
+use headline::Language;
 use measure::Id;
 use results::{Results, Taken};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -138,19 +140,27 @@ fn tell(taken: &BTreeMap<Id, Taken>) {
 
 fn render(wanted: &Render) -> anyhow::Result<()> {
     let results = Results::read(&wanted.from.clone().unwrap_or_else(raw_results))?;
-    let file = docs().join("PERFORMANCE.md");
-    let document =
-        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let rendered = document::with_generated(&document, table::render(&results).trim_end())?;
-    if wanted.check {
-        if rendered != document {
-            bail!("docs/PERFORMANCE.md is not what the raw results say; run `cargo xtask bench -- render`");
+    let side_by_side = results.measures.get(&Id::P17);
+    let strategies = side_by_side.map_or(&[][..], |taken| &taken.found.tables);
+    for (name, generated) in [
+        ("docs/PERFORMANCE.md", table::render(&results)),
+        ("README.md", headline::render(strategies, Language::English)?),
+        ("README.ko.md", headline::render(strategies, Language::Korean)?),
+    ] {
+        let file = server::repository().join(name);
+        let document =
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let rendered = document::with_generated(&document, generated.trim_end())?;
+        if wanted.check {
+            if rendered != document {
+                bail!("{name} is not what the raw results say; run `cargo xtask bench -- render`");
+            }
+            println!("{name} is up to date");
+            continue;
         }
-        println!("docs/PERFORMANCE.md is up to date");
-        return Ok(());
+        std::fs::write(&file, rendered).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{name} is written");
     }
-    std::fs::write(&file, rendered).with_context(|| format!("cannot write {}", file.display()))?;
-    println!("docs/PERFORMANCE.md is written");
     Ok(())
 }
 
