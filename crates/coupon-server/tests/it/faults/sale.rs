@@ -61,6 +61,7 @@ struct Desk {
     unclear: AtomicUsize,
     unavailable: AtomicUsize,
     hurry: AtomicBool,
+    held: AtomicBool,
 }
 
 /// What may be lost.
@@ -126,6 +127,23 @@ impl Sale {
         let desk = &self.desk;
         let before = desk.unavailable.load(Ordering::Relaxed);
         wait_for(|| (desk.unavailable.load(Ordering::Relaxed) >= before + count).then_some(()));
+    }
+
+    /// Lets nobody more in, or everybody again.
+    pub(crate) fn hold(&self, held: bool) {
+        self.desk.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Waits until workers have brought so many to the store.
+    pub(crate) fn until_stored(&self, count: u64) {
+        let stored = format!("SELECT issued FROM coupons WHERE id = {}", self.id());
+        wait_for(|| (self.number(&stored) >= count).then_some(()));
+    }
+
+    /// Waits until the coupon's state was taken anew.
+    pub(crate) fn until_taken_anew(&self) {
+        let epoch = format!("SELECT epoch FROM coupons WHERE id = {}", self.id());
+        wait_for(|| (self.number(&epoch) > 1).then_some(()));
     }
 
     pub(crate) fn kill_server(&mut self, number: usize) {
@@ -350,6 +368,9 @@ impl Desk {
                         let number = desk.next.fetch_add(1, Ordering::Relaxed);
                         if number >= USERS {
                             return;
+                        }
+                        while desk.held.load(Ordering::Relaxed) {
+                            tokio::time::sleep(BREATH).await;
                         }
                         desk.serve(number, &path).await;
                         if !desk.hurry.load(Ordering::Relaxed) {
