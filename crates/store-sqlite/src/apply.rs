@@ -71,8 +71,9 @@ pub(crate) fn applied_seq(connection: &Connection) -> Result<Seq, Failure> {
 /// Writes entries as `RecordStore::apply` demands.
 ///
 /// First the swift way; when it meets anything that is not new and right, the transaction is undone and everything is
-/// gone through carefully. A fold goes a step further. `options` say how long the tail may grow and what is told of. The tail changes after the
-/// commit only, and a query that reads it before its own snapshot of the file therefore misses nothing.
+/// gone through carefully. A fold goes a step further. `options` say how long the tail may grow and what is told of. The
+/// tail changes after the commit only, and a query that reads it before its own snapshot of the file therefore misses
+/// nothing.
 pub(crate) fn apply(
     connection: &mut Connection,
     unindexed: &Unindexed,

@@ -36,8 +36,8 @@ pub struct SqliteOptions {
     /// index together; a store of many millions lets a thirty-second of them wait. In a quiet moment an eighth of them
     /// suffices. Fewer, and folds fall into sales; more, and a fold takes longer and a start reads more.
     pub fold_rows: usize,
-    /// So many of them at least are folded in one transaction: at 3 to 7 us each, for so long a redemption may wait.
-    /// Fewer, and a fold takes more syncs.
+    /// So many of them at least are folded in one transaction, for which a redemption may have to wait. Fewer, and a fold
+    /// takes more syncs.
     pub fold_step: usize,
     /// The file may grow to so many pages of 4 KiB; a write that needs more fails as on a full disk, and nothing of it
     /// is kept. `None`: as far as the disk goes.

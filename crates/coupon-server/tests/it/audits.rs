@@ -81,15 +81,21 @@ fn a_history_that_was_told_something_else_fails_the_audit() {
     assert_eq!(found["sound"], false, "{found}");
 }
 
-#[test]
-fn damage_in_the_middle_of_the_journal_fails_the_audit_and_stops_the_start() {
-    let scratch = Scratch::new();
+/// A server with coupon 1, of which three are issued.
+fn with_three_issued(scratch: &Scratch) -> crate::harness::Server {
     let server = scratch.serve();
-    let admin = Caller::admin(&scratch, &server);
+    let admin = Caller::admin(scratch, &server);
     let coupon = admin.publish(10);
     for user in ["alice", "bob", "carol"] {
         assert_eq!(admin.issue(&coupon, user).0, StatusCode::CREATED);
     }
+    server
+}
+
+#[test]
+fn damage_in_the_middle_of_the_journal_fails_the_audit_and_stops_the_start() {
+    let scratch = Scratch::new();
+    let server = with_three_issued(&scratch);
     assert!(server.stop().0.success());
     scratch.must(&["verify", "--data-dir", "data"]);
 
@@ -153,12 +159,7 @@ fn verified_and_left_as_it_is(scratch: &Scratch, name: &str, expected: &str) {
 #[test]
 fn what_is_verified_stays_as_it_is_after_a_crash_as_a_backup_and_in_an_older_format() {
     let scratch = Scratch::new();
-    let server = scratch.serve();
-    let admin = Caller::admin(&scratch, &server);
-    let coupon = admin.publish(10);
-    for user in ["alice", "bob", "carol"] {
-        assert_eq!(admin.issue(&coupon, user).0, StatusCode::CREATED);
-    }
+    let server = with_three_issued(&scratch);
     scratch.must(&["backup", "--to", "backup.sqlite3"]);
     server.kill();
     verified_and_left_as_it_is(&scratch, "data", "coupon 1: 3 issued");
