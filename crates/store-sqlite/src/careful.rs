@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::fold::Cursor;
-use crate::issued_table::{add_to_blocks, facts, insert, insertion, raise};
+use crate::issued_table::{add_to_blocks, facts, insert, insertion, look_again, raise};
 use crate::quarantine::{Suspicion, keep_issued};
 use crate::row::packed;
 use crate::tail::{Tail, TailRow};
@@ -63,6 +63,10 @@ pub(crate) fn issue(
     }
     insert(&mut insertion(transaction)?, record, facts.revision)?;
     add_to_blocks(transaction, coupon, std::iter::once(record))?;
+    if position < facts.last_position {
+        // A job may be beyond it in the middle of its block.
+        look_again(transaction, coupon, position)?;
+    }
     let row = TailRow {
         user: tail.hash(&record.user),
         id,

@@ -165,3 +165,15 @@ pub(crate) fn add_to_blocks<'a>(
     }
     Ok(())
 }
+
+/// Has whoever reminds look through the block of this position from its beginning.
+pub(crate) fn look_again(
+    transaction: &Transaction<'_>,
+    coupon: CouponId,
+    position: u32,
+) -> Result<(), Failure> {
+    transaction
+        .prepare_cached("UPDATE issued_blocks SET reminder_due = 0 WHERE coupon_id = ?1 AND block = ?2")?
+        .execute((coupon.get(), position >> BLOCK_BITS))?;
+    Ok(())
+}

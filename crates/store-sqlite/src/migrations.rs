@@ -16,6 +16,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0006_administration.sql"),
     include_str!("../migrations/0007_failed_deliveries.sql"),
     include_str!("../migrations/0008_folds_in_steps.sql"),
+    include_str!("../migrations/0009_checks_in_place.sql"),
 ];
 
 /// The first format in which issued coupons have a history.

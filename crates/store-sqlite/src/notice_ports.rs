@@ -10,6 +10,7 @@ use coupon_app::{
     Reminders, Settled, StoreError, Taken,
 };
 use coupon_core::{Span, Timestamp};
+use std::sync::Arc;
 
 #[async_trait]
 impl NotificationOutbox for SqliteStore {
@@ -115,9 +116,9 @@ impl FailedDeliveries for SqliteStore {
 #[async_trait]
 impl Calendar for SqliteStore {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
-        let kinds = self.notifications();
+        let (kinds, bookmarks) = (self.notifications(), Arc::clone(&self.bookmarks));
         self.write_and_carry(Carry::Later, move |connection| {
-            calendar::expire(connection, kinds, now, limit)
+            calendar::expire(connection, &bookmarks, kinds, now, limit)
         })
         .await
     }
@@ -128,9 +129,10 @@ impl Calendar for SqliteStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Passed, StoreError> {
-        let (kinds, reminders) = (self.notifications(), reminders.clone());
+        let (kinds, bookmarks) = (self.notifications(), Arc::clone(&self.bookmarks));
+        let reminders = reminders.clone();
         self.write_and_carry(Carry::Later, move |connection| {
-            calendar::remind(connection, kinds, &reminders, now, limit)
+            calendar::remind(connection, &bookmarks, kinds, &reminders, now, limit)
         })
         .await
     }

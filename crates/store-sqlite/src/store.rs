@@ -2,6 +2,7 @@
 
 use crate::apply::{Unindexed, applied_seq, apply, settle};
 use crate::backup::{BackupError, Pace, Progress, backup_file};
+use crate::calendar::Bookmarks;
 use crate::connection::{Carry, carry, damaged, open_reader, open_writer};
 use crate::error::{Failure, OpenError};
 use crate::quarantine::{self, Quarantined};
@@ -74,6 +75,8 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     shared: Arc<Shared>,
     pub(crate) readers: Arc<Readers>,
+    /// Where the jobs are.
+    pub(crate) bookmarks: Arc<Bookmarks>,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,7 @@ impl SqliteStore {
         Ok(Self {
             shared: Arc::new(shared),
             readers: Arc::new(readers),
+            bookmarks: Arc::default(),
         })
     }
 

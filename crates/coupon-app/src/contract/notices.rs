@@ -67,6 +67,8 @@ macro_rules! notice_contract {
                 other_days_count_for_what_is_there_already
                 a_crowd_expires_in_bounded_batches
                 a_crowd_is_reminded_in_bounded_batches_and_passed_over_afterwards
+                what_expires_behind_a_pass_in_the_middle_of_a_crowd_is_not_overlooked
+                whoever_is_to_be_reminded_behind_a_pass_in_the_middle_of_a_crowd_is_not_overlooked
                 workers_at_once_write_everything_once
             }
             deliveries {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use store_sqlite::{Pace, SqliteOptions, SqliteStore, StoreAtRest, backup_file, verify};
 
 /// The scripts as they were released.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_redemption.sql"),
     include_str!("../../migrations/0003_sums.sql"),
@@ -26,6 +26,7 @@ const SCRIPTS: [&str; 8] = [
     include_str!("../../migrations/0006_administration.sql"),
     include_str!("../../migrations/0007_failed_deliveries.sql"),
     include_str!("../../migrations/0008_folds_in_steps.sql"),
+    include_str!("../../migrations/0009_checks_in_place.sql"),
 ];
 
 /// The first format that says of each revision what it was.
@@ -181,6 +182,9 @@ fn content(connection: &Connection) -> Content {
 
 #[test]
 fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_loses_nothing() {
+    let new = Scene::new();
+    drop(new.open());
+    let definitions_of_a_new_store = definitions(&new.connection());
     for format in 1..=SCRIPTS.len() {
         let scene = Scene::new();
         write(&scene.connection(), format);
@@ -217,10 +221,39 @@ fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_l
                     "format {format}: a number that was forgotten does not come again"
                 );
             }
+            assert_eq!(
+                definitions(&connection),
+                definitions_of_a_new_store,
+                "format {format}"
+            );
+            words_that_are_none_are_refused(&connection);
             drop(connection);
             what_was_in_it_is_found_by_every_port(&store, format);
             drop(store);
             assert_eq!(verify(&path).unwrap().differences, [], "format {format}");
+        }
+    }
+}
+
+/// How each table and index is made.
+fn definitions(connection: &Connection) -> Vec<String> {
+    names(
+        connection,
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name",
+    )
+}
+
+fn words_that_are_none_are_refused(connection: &Connection) {
+    for (table, column) in [
+        ("notifications", "kind"),
+        ("notification_deliveries", "state"),
+        ("redemption_history", "step"),
+    ] {
+        let sql = format!("UPDATE {table} SET {column} = 'nonsense'");
+        if !rows(connection, table, &[column.to_owned()]).is_empty() {
+            let refused = connection.execute(&sql, []).unwrap_err();
+            let told = refused.to_string();
+            assert!(told.starts_with("CHECK constraint failed"), "{table}: {told}");
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::NoticeHarness;
 use super::exam::{BATCH, DAY, NoticeExam, after_start, cancel, id, redeem, revoke};
-use crate::Reminders;
 use crate::contract::store::coupon;
 use crate::contract::{START, coupon_id, terms};
+use crate::{Passed, Reminders};
 use coupon_core::IssuedState;
 use std::sync::Arc;
 
@@ -200,6 +200,58 @@ pub fn a_crowd_is_reminded_in_bounded_batches_and_passed_over_afterwards(harness
         assert_eq!(exam.remind(&[7], 3 * DAY).await, 1, "a latecomer");
         assert_eq!(exam.tally().await.new, u64::from(crowd) + 1);
     });
+}
+
+pub fn what_expires_behind_a_pass_in_the_middle_of_a_crowd_is_not_overlooked(
+    harness: &mut dyn NoticeHarness,
+) {
+    NoticeExam::sit(harness, async |exam| {
+        let pass = async |exam: &NoticeExam<'_>, micros| {
+            let calendar = Arc::clone(&exam.office().calendar);
+            calendar.expire(after_start(micros), BATCH).await.unwrap()
+        };
+        in_the_middle(exam, 0, pass, "expired").await;
+    });
+}
+
+pub fn whoever_is_to_be_reminded_behind_a_pass_in_the_middle_of_a_crowd_is_not_overlooked(
+    harness: &mut dyn NoticeHarness,
+) {
+    NoticeExam::sit(harness, async |exam| {
+        let reminders = Reminders::new([7]).unwrap();
+        let pass = async |exam: &NoticeExam<'_>, micros| exam.remind_once(&reminders, micros).await;
+        in_the_middle(exam, 7 * DAY, pass, "expiring").await;
+    });
+}
+
+/// Changes what a pass has gone by before it goes on, in a crowd that is due after two days, so long before its end.
+async fn in_the_middle(
+    exam: &NoticeExam<'_>,
+    before_the_end: i64,
+    pass: impl AsyncFn(&NoticeExam<'_>, i64) -> Passed,
+    word: &str,
+) {
+    let crowd = 2 * u32::try_from(BATCH).unwrap();
+    let (soon, later) = (2 * DAY, 3 * DAY);
+    exam.open_sale(0).await;
+    exam.issue(1..=3, 0, soon + before_the_end).await;
+    exam.issue(4..=5, 0, later + before_the_end).await;
+    exam.issue(7..=crowd, 0, soon + before_the_end).await;
+    exam.ask(1, vec![redeem(3, "a"), redeem(4, "b")]).await;
+    let first = pass(exam, soon).await;
+    assert!(first.more && first.written > 0, "{first:?}");
+    // Two uses are given back, of which one is due, and a gap is filled.
+    exam.ask(soon, vec![cancel(3, "a"), cancel(4, "b")]).await;
+    exam.issue(6..=6, 0, later + before_the_end).await;
+    let told = async || {
+        let all = exam.new_ids().await;
+        let of_the_job = all.iter().filter(|id| id.starts_with(word));
+        u32::try_from(of_the_job.count()).unwrap()
+    };
+    while pass(exam, soon).await.more {}
+    assert_eq!(crowd - told().await, 3, "4, 5 and 6 are not due yet");
+    while pass(exam, later).await.more {}
+    assert_eq!(told().await, crowd);
 }
 
 pub fn workers_at_once_write_everything_once(harness: &mut dyn NoticeHarness) {
