@@ -231,17 +231,22 @@ async fn in_the_middle(
     pass: impl AsyncFn(&NoticeExam<'_>, i64) -> Passed,
     word: &str,
 ) {
-    let crowd = 2 * u32::try_from(BATCH).unwrap();
-    let (soon, later) = (2 * DAY, 3 * DAY);
+    let crowd = 3 * u32::try_from(BATCH).unwrap();
+    let (soon, later, last) = (2 * DAY, 4 * DAY, 6 * DAY);
     exam.open_sale(0).await;
     exam.issue(1..=3, 0, soon + before_the_end).await;
-    exam.issue(4..=5, 0, later + before_the_end).await;
+    exam.issue(4..=5, 0, last + before_the_end).await;
     exam.issue(7..=crowd, 0, soon + before_the_end).await;
     exam.ask(1, vec![redeem(3, "a"), redeem(4, "b")]).await;
-    let first = pass(exam, soon).await;
-    assert!(first.more && first.written > 0, "{first:?}");
-    // Two uses are given back, of which one is due, and a gap is filled.
+    let in_the_middle = async || {
+        let passed = pass(exam, soon).await;
+        assert!(passed.more && passed.written > 0, "{passed:?}");
+    };
+    in_the_middle().await;
+    // Two uses are given back, of which one is due.
     exam.ask(soon, vec![cancel(3, "a"), cancel(4, "b")]).await;
+    in_the_middle().await;
+    // A gap is filled.
     exam.issue(6..=6, 0, later + before_the_end).await;
     let told = async || {
         let all = exam.new_ids().await;
@@ -251,6 +256,8 @@ async fn in_the_middle(
     while pass(exam, soon).await.more {}
     assert_eq!(crowd - told().await, 3, "4, 5 and 6 are not due yet");
     while pass(exam, later).await.more {}
+    assert_eq!(crowd - told().await, 2, "6 is due");
+    while pass(exam, last).await.more {}
     assert_eq!(told().await, crowd);
 }
 
