@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use coupon_core::{Reminder, Timestamp};
 use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 
 /// Writes down what the clock says of issued coupons, a batch at a time, behind everything else.
 ///
@@ -45,6 +46,9 @@ pub struct Passed {
     pub written: u64,
     /// Whether there is more to do at once.
     pub more: bool,
+    /// For how long others may have had to wait for the call. What it waited for others itself is not in it, where the
+    /// store can tell.
+    pub held: Duration,
 }
 
 /// How many days before their end holders are reminded: 1 to 366 days, at most [`Reminders::MOST`] of them.

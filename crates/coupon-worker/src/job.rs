@@ -12,7 +12,6 @@ use coupon_core::{Span, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// A job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +92,7 @@ pub struct JobParts {
 /// transaction, and what is written once is not written again.
 ///
 /// Those that write by the batch take turns: a batch of one and the pause after it are over before the other has its
-/// next. Together they so leave the store to issues and redemptions for a third of the time, and the disk to the ledger.
+/// next. Together they so leave the store to issues and redemptions for half of the time, and the disk to the ledger.
 pub struct Jobs {
     pub(crate) parts: JobParts,
     pub(crate) books: JobBooks,
@@ -184,12 +183,11 @@ impl Run<'_> {
             if !self.keep_lease().await? {
                 return Ok(());
             }
-            let began = Instant::now();
             let JobParts {
                 calendar, settings, ..
             } = &jobs.parts;
             let passed = calendar.expire(self.now(), settings.batch).await?;
-            if !self.goes_on(passed, began).await? {
+            if !self.goes_on(passed).await? {
                 return Ok(());
             }
         }
@@ -202,26 +200,25 @@ impl Run<'_> {
             if !self.keep_lease().await? {
                 return Ok(());
             }
-            let began = Instant::now();
             let JobParts {
                 calendar, settings, ..
             } = &jobs.parts;
             let reminding = calendar.remind(&settings.reminders, self.now(), settings.batch);
             let passed = reminding.await?;
-            if !self.goes_on(passed, began).await? {
+            if !self.goes_on(passed).await? {
                 return Ok(());
             }
         }
     }
 
-    /// After a batch: whether there is another one, after a pause of half the time that the batch took, so that issues and
-    /// redemptions find the store free at least a third of the time.
-    async fn goes_on(&mut self, passed: Passed, began: Instant) -> Result<bool, StoreError> {
+    /// After a batch: whether there is another one, after a pause as long as the batch had the store, so that issues and
+    /// redemptions find it free at least half of the time. What the batch waited for the store is no reason to rest.
+    async fn goes_on(&mut self, passed: Passed) -> Result<bool, StoreError> {
         self.done = self.done.saturating_add(passed.written);
         if !passed.more || *self.stop.borrow() {
             return Ok(false);
         }
-        tokio::time::sleep((began.elapsed() / 2).min(LONGEST_GIVING_WAY)).await;
+        tokio::time::sleep(passed.held.min(LONGEST_GIVING_WAY)).await;
         self.keep_lease().await
     }
 

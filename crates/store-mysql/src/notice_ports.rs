@@ -1,5 +1,6 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
+use crate::error::Failure;
 use crate::store::MysqlStore;
 use crate::{announce, calendar, failed, jobs, outbox};
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use coupon_app::{
     Reminders, Settled, StoreError, Taken,
 };
 use coupon_core::{Span, Timestamp};
+use std::time::Instant;
 
 #[async_trait]
 impl NotificationOutbox for MysqlStore {
@@ -106,10 +108,18 @@ impl FailedDeliveries for MysqlStore {
     }
 }
 
+/// Says of a pass how long it took: what it waits for locks, it waits with others locked.
+async fn held(pass: impl Future<Output = Result<Passed, Failure>>) -> Result<Passed, Failure> {
+    let began = Instant::now();
+    let passed = pass.await?;
+    let held = began.elapsed();
+    Ok(Passed { held, ..passed })
+}
+
 #[async_trait]
 impl Calendar for MysqlStore {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
-        self.run(move |reader| async move { calendar::expire(&reader, now, limit).await })
+        self.run(move |reader| async move { held(calendar::expire(&reader, now, limit)).await })
             .await
     }
 
@@ -120,12 +130,12 @@ impl Calendar for MysqlStore {
         limit: usize,
     ) -> Result<Passed, StoreError> {
         let reminders = reminders.clone();
-        self.run(move |reader| async move { calendar::remind(&reader, &reminders, now, limit).await })
+        self.run(move |reader| async move { held(calendar::remind(&reader, &reminders, now, limit)).await })
             .await
     }
 
     async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
-        self.run(move |reader| async move { announce::announce(&reader, limit).await })
+        self.run(move |reader| async move { held(announce::announce(&reader, limit)).await })
             .await
     }
 }

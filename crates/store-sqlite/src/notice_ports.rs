@@ -1,6 +1,7 @@
 //! The ports of the outbox, of the calendar and of jobs over the store.
 
 use crate::connection::Carry;
+use crate::error::Failure;
 use crate::store::SqliteStore;
 use crate::{calendar, failed, jobs, outbox};
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use coupon_app::{
 };
 use coupon_core::{Span, Timestamp};
 use std::sync::Arc;
+use std::time::Instant;
 
 #[async_trait]
 impl NotificationOutbox for SqliteStore {
@@ -113,12 +115,20 @@ impl FailedDeliveries for SqliteStore {
     }
 }
 
+/// Says of a pass, which has the writer, how long it had it.
+fn held(pass: impl FnOnce() -> Result<Passed, Failure>) -> Result<Passed, Failure> {
+    let began = Instant::now();
+    let passed = pass()?;
+    let held = began.elapsed();
+    Ok(Passed { held, ..passed })
+}
+
 #[async_trait]
 impl Calendar for SqliteStore {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
         let (kinds, bookmarks) = (self.notifications(), Arc::clone(&self.bookmarks));
         self.write_and_carry(Carry::Later, move |connection| {
-            calendar::expire(connection, &bookmarks, kinds, now, limit)
+            held(|| calendar::expire(connection, &bookmarks, kinds, now, limit))
         })
         .await
     }
@@ -132,7 +142,7 @@ impl Calendar for SqliteStore {
         let (kinds, bookmarks) = (self.notifications(), Arc::clone(&self.bookmarks));
         let reminders = reminders.clone();
         self.write_and_carry(Carry::Later, move |connection| {
-            calendar::remind(connection, &bookmarks, kinds, &reminders, now, limit)
+            held(|| calendar::remind(connection, &bookmarks, kinds, &reminders, now, limit))
         })
         .await
     }
@@ -140,7 +150,7 @@ impl Calendar for SqliteStore {
     async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
         let kinds = self.notifications();
         self.write_and_carry(Carry::Later, move |connection| {
-            calendar::announce(connection, kinds, limit)
+            held(|| calendar::announce(connection, kinds, limit))
         })
         .await
     }

@@ -3,7 +3,8 @@
 use super::Run;
 use crate::limits::{ATTEMPTS_AT_ONCE, DELIVERY_LEASE, FORGET_AT_ONCE, GRACE_OF_AN_ATTEMPT, PLANS_AT_ONCE};
 use coupon_app::{
-    Attempt, Channel, ChannelOutcome, Notification, Plan, Report, Settled, StoreError, Taken, Verdict, limits,
+    Attempt, Channel, ChannelOutcome, Notification, Passed, Plan, Report, Settled, StoreError, Taken,
+    Verdict, limits,
 };
 use coupon_core::Timestamp;
 use futures_util::StreamExt as _;
@@ -27,11 +28,12 @@ impl Run<'_> {
                 .await?;
             let planned = self.plan().await?;
             let tried = self.bring().await?;
-            let passed = coupon_app::Passed {
+            let passed = Passed {
                 written: 0,
                 more: announced.more || planned || tried,
+                held: began.elapsed(),
             };
-            if !self.goes_on(passed, began).await? {
+            if !self.goes_on(passed).await? {
                 break;
             }
         }
