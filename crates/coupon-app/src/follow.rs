@@ -1,7 +1,6 @@
 //! Carries the ledger's records to the store: in batches, in order, behind the sale, never in its way.
 
 use crate::{Applied, Board, Outbox, Record, RecordStore, StoreError, limits};
-use futures_util::FutureExt as _;
 use std::time::Duration;
 
 /// How far the follower has come, for metrics.
@@ -63,11 +62,10 @@ async fn step(
     let entries = match tokio::time::timeout(QUIET, &mut next).await {
         Ok(entries) => entries?,
         Err(_quiet) => loop {
-            if !store.settle().await? {
+            let Some(pause) = store.settle().await? else {
                 break next.await?;
-            }
-            tokio::task::yield_now().await;
-            if let Some(entries) = (&mut next).now_or_never() {
+            };
+            if let Ok(entries) = tokio::time::timeout(pause, &mut next).await {
                 break entries?;
             }
         },

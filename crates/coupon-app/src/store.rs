@@ -3,6 +3,7 @@
 use crate::{CommandToken, Entry, IssuedRecord, KeyId, KeyRecord, Origin, RevisedRecord, Seq, StoreError};
 use async_trait::async_trait;
 use coupon_core::{Coupon, CouponId, IssuedCoupon, IssuedCouponId, IssuedState, Timestamp, UserId};
+use std::time::Duration;
 
 /// Takes in what the ledger has decided. It never re-judges: a window that has closed meanwhile undoes nothing.
 ///
@@ -21,10 +22,11 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Writes entries. See the contract above.
     async fn apply(&self, entries: &[Entry]) -> Result<Applied, StoreError>;
 
-    /// Does some of what it has put off while entries came thick and fast, and says whether there is more. Called when
-    /// none have come for a while, and again, while there is more, until some come; nothing may rest on it.
-    async fn settle(&self) -> Result<bool, StoreError> {
-        Ok(false)
+    /// Does some of what it has put off while entries came thick and fast, and says after how long it is to be asked
+    /// again: at once when there is more, later when it is wanted for something else now, and not before entries have come
+    /// when there is nothing. Called when none have come for a while, and again until some come; nothing may rest on it.
+    async fn settle(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
     }
 
     /// Hands everything to `restore` as of one instant and returns the applied number of that instant: every coupon

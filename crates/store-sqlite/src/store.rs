@@ -21,6 +21,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 /// How much a store may take. The defaults come to about 32 MiB together, and at most 4 bytes more for each issued
 /// coupon beyond the first millions.
@@ -48,6 +49,9 @@ pub struct SqliteOptions {
     /// Which kinds are written instead while the store has a webhook.
     pub for_webhooks: NotificationKinds,
 }
+
+/// No moment is quiet before redemptions have stayed away for so long: each step of a fold would keep them waiting.
+const CALM: Duration = Duration::from_secs(1);
 
 /// In a quiet moment the tail is folded from this part of `fold_rows` on.
 const WORTH_A_QUIET_FOLD: usize = 8;
@@ -90,6 +94,8 @@ struct Shared {
     writer: Mutex<Connection>,
     unindexed: Unindexed,
     offers: Mutex<Offers>,
+    /// When the last batch of redemptions was decided that took any step.
+    redeemed_at: Mutex<Option<Instant>>,
     /// Why the last write failed, unless one has succeeded since.
     trouble: Mutex<Option<String>>,
 }
@@ -110,6 +116,7 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             unindexed: Unindexed::new(tail),
             offers: Mutex::default(),
+            redeemed_at: Mutex::new(None),
             trouble: Mutex::new(None),
         };
         Ok(Self {
@@ -255,6 +262,7 @@ impl Shared {
                 // A batch that had nothing to write says nothing about whether it could have.
                 if wrote {
                     self.remember(None);
+                    *self.redeemed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
                 Ok(outcomes)
             }
@@ -264,6 +272,13 @@ impl Shared {
                 Err(undecided)
             }
         }
+    }
+
+    /// How long redemptions have to stay away yet before the store does what it has put off; `None`: long enough.
+    fn until_calm(&self) -> Option<Duration> {
+        let redeemed_at = *self.redeemed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = CALM.checked_sub(redeemed_at?.elapsed())?;
+        (!left.is_zero()).then_some(left)
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
@@ -328,13 +343,16 @@ impl RecordStore for SqliteStore {
         Ok(applied?)
     }
 
-    async fn settle(&self) -> Result<bool, StoreError> {
+    async fn settle(&self) -> Result<Option<Duration>, StoreError> {
         let shared = &self.shared;
+        if let Some(left) = shared.until_calm() {
+            return Ok(Some(left));
+        }
         let enough = shared.options.fold_rows / WORTH_A_QUIET_FOLD;
         let settled = shared.write(Carry::Soon, |connection| {
             settle(connection, &shared.unindexed, &shared.options, enough)
         });
-        Ok(settled?)
+        Ok(settled?.then_some(Duration::ZERO))
     }
 
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {

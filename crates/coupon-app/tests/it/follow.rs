@@ -96,10 +96,11 @@ fn a_store_that_fails_is_tried_again_and_nothing_is_released_before_it_has_it() 
     });
 }
 
-/// A store that tells when it was asked to settle, and is never done with it.
+/// A store that tells when it was asked to settle, is never done with it, and wants to be asked again after `pause`.
 struct Settling {
     store: MemoryStore,
     asked: Notify,
+    pause: Duration,
 }
 
 #[async_trait]
@@ -112,9 +113,9 @@ impl RecordStore for Settling {
         self.store.apply(entries).await
     }
 
-    async fn settle(&self) -> Result<bool, StoreError> {
+    async fn settle(&self) -> Result<Option<Duration>, StoreError> {
         self.asked.notify_one();
-        Ok(true)
+        Ok(Some(self.pause))
     }
 
     async fn load(&self, restore: &mut (dyn Restore + Send)) -> Result<Seq, StoreError> {
@@ -128,10 +129,20 @@ impl RecordStore for Settling {
 
 #[test]
 fn a_quiet_moment_is_the_stores_and_what_comes_afterwards_still_arrives() {
+    a_sale_after_a_quiet_moment(Duration::ZERO);
+}
+
+#[test]
+fn a_store_that_is_to_be_asked_much_later_is_given_what_comes_at_once() {
+    a_sale_after_a_quiet_moment(Duration::from_secs(3_600));
+}
+
+fn a_sale_after_a_quiet_moment(pause: Duration) {
     run(async {
         let settling = Settling {
             store: MemoryStore::new(),
             asked: Notify::new(),
+            pause,
         };
         let (medium, board) = (Arc::new(Medium::default()), Arc::new(Board::new()));
         let clock = Arc::new(ManualClock::at(START));

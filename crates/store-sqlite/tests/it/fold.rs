@@ -1,7 +1,9 @@
 //! Folding in steps: at every moment of a fold the store knows who holds what, and the next step follows the last.
 
+use crate::redeem::{redeem, take};
 use crate::scene::{Scene, assert_sound, coupon, entry, issue, revision, user, wait};
 use coupon_app::{Applied, CouponStore, Record, RecordStore, WalletFilter};
+use std::time::Duration;
 use store_sqlite::SqliteStore;
 
 /// So many hold the coupon when the fold begins.
@@ -72,7 +74,7 @@ fn assert_everybody_holds_one(scene: &Scene, store: &SqliteStore, last: u32) {
 
 /// Does in quiet moments what is left of the fold.
 fn finish(scene: &Scene, store: &SqliteStore) {
-    while wait(store.settle()).unwrap() {
+    while wait(store.settle()).unwrap().is_some() {
         assert_sound(scene);
     }
     assert!(!is_under_way(scene));
@@ -107,7 +109,7 @@ fn a_quiet_moment_takes_a_fold_further_until_it_is_done() {
     let store = folding(&scene, 9);
     let mut before = in_index(&scene);
     let mut steps = 0;
-    while wait(store.settle()).unwrap() {
+    while wait(store.settle()).unwrap().is_some() {
         let now = in_index(&scene);
         assert!(now > before, "{before}, then {now}");
         (before, steps) = (now, steps + 1);
@@ -115,6 +117,23 @@ fn a_quiet_moment_takes_a_fold_further_until_it_is_done() {
     }
     assert!(steps > 1, "{steps}");
     assert_eq!(in_index(&scene), FOLDED as usize + 1);
+    assert_everybody_holds_one(&scene, &store, FOLDED + 9);
+}
+
+#[test]
+fn no_moment_is_quiet_while_coupons_are_redeemed() {
+    let scene = Scene::new();
+    let store = folding(&scene, 9);
+    let before = in_index(&scene);
+    take(&store, &[redeem(1, "a")]);
+    let pause = wait(store.settle()).unwrap().expect("it is not done");
+    assert!(pause > Duration::ZERO);
+    assert_eq!(in_index(&scene), before, "who redeems need not wait for it");
+    // After such a pause it goes on.
+    while let Some(pause) = wait(store.settle()).unwrap() {
+        std::thread::sleep(pause);
+    }
+    assert!(!is_under_way(&scene));
     assert_everybody_holds_one(&scene, &store, FOLDED + 9);
 }
 
