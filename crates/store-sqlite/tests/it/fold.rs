@@ -131,7 +131,7 @@ fn no_moment_is_quiet_while_coupons_are_redeemed() {
     assert_eq!(in_index(&scene), before, "who redeems need not wait for it");
     // After such a pause it goes on.
     while let Some(pause) = wait(store.settle()).unwrap() {
-        wait(tokio::time::sleep(pause));
+        wait(async { tokio::time::sleep(pause).await });
     }
     assert!(!is_under_way(&scene));
     assert_everybody_holds_one(&scene, &store, FOLDED + 9);
