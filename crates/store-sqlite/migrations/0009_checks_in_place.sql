@@ -1,8 +1,8 @@
 -- The ninth format: the same checks, said so that they cost little. docs/DATA-MODEL.md describes every column.
 
 -- SQLite makes a table of its own for each evaluation of an IN with three words or more: 2 us for each row that is
--- written, as much as writing it (docs/decisions/0016). What is in the tables stays as it is, so only their definitions change, as
--- https://www.sqlite.org/lang_altertable.html (section 7) says that the text of a CHECK can be changed.
+-- written, as much as writing it (docs/decisions/0016). What is in the tables stays as it is, so only their definitions
+-- change, as https://www.sqlite.org/lang_altertable.html (section 7) says that the text of a CHECK can be changed.
 PRAGMA writable_schema = ON;
 
 UPDATE sqlite_schema

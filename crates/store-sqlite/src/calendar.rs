@@ -34,9 +34,9 @@ struct Visit {
     more_from: Option<i64>,
 }
 
-/// Where the last pass ran out of room in a block, so that the next one does not look again at what that passed: with a
-/// fourth of a block at a time each row would be looked at two and a half times more. It only saves work, and stands in
-/// memory. Whoever makes anything due that was passed lowers the time of its block, or the end of the block finds it.
+/// Where the last pass ran out of room in a block, so that the next one does not look again at what that passed. It only
+/// saves work, and stands in memory. Whoever makes anything due that was passed lowers the time of its block, or the end
+/// of the block finds it.
 #[derive(Debug)]
 pub(crate) struct Bookmark {
     coupon: u32,

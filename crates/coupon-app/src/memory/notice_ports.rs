@@ -8,6 +8,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use coupon_core::{HistoryEntry, IssuedCoupon, Span, Step, Timestamp, decide_reminder};
+use std::time::Instant;
 
 impl Books {
     /// Everything that a channel needs to know of a notification.
@@ -165,6 +166,7 @@ impl FailedDeliveries for MemoryStore {
 impl Calendar for MemoryStore {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Passed, StoreError> {
         let mut books = self.books();
+        let began = Instant::now();
         let mut passed = Passed::default();
         for one in books.everyone() {
             let (id, end) = (one.id(), one.grant.expires_at);
@@ -180,6 +182,7 @@ impl Calendar for MemoryStore {
             books.notices.write(NotificationId::Expired(id), end);
             passed.written += 1;
         }
+        passed.held = began.elapsed();
         Ok(passed)
     }
 
@@ -190,6 +193,7 @@ impl Calendar for MemoryStore {
         limit: usize,
     ) -> Result<Passed, StoreError> {
         let mut books = self.books();
+        let began = Instant::now();
         let mut passed = Passed::default();
         if !books.notices.wants(NotificationKind::Expiring) {
             return Ok(passed);
@@ -224,11 +228,13 @@ impl Calendar for MemoryStore {
                 .write(NotificationId::Expiring { issued, days }, due.at);
             passed.written += 1;
         }
+        passed.held = began.elapsed();
         Ok(passed)
     }
 
     async fn announce(&self, limit: usize) -> Result<Passed, StoreError> {
         let mut books = self.books();
+        let began = Instant::now();
         let mut passed = Passed::default();
         let wanted = books.notices.wants(NotificationKind::Issued);
         for one in books.everyone() {
@@ -246,6 +252,7 @@ impl Calendar for MemoryStore {
                 .write(NotificationId::Issued(id), one.grant.issued_at);
             passed.written += u64::from(wanted);
         }
+        passed.held = began.elapsed();
         Ok(passed)
     }
 }

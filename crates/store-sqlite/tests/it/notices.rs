@@ -3,6 +3,7 @@
 use crate::scene::{EXPIRY, START, Scene, assert_sound, at, coupon, entry, issue, issues, revision, wait};
 use coupon_app::{Calendar, NotificationKinds, NotificationOutbox, Record, RecordStore, Reminders};
 use coupon_core::{Span, Timestamp};
+use std::time::Duration;
 use store_sqlite::{Difference, SqliteOptions, SqliteStore, verify};
 
 fn open(scene: &Scene) -> SqliteStore {
@@ -89,6 +90,7 @@ fn a_job_writes_no_more_at_once_than_it_may_and_goes_on_within_a_block() {
                 _ => wait(store.expire(at(EXPIRY), 1_000)),
             };
             let passed = passed.unwrap();
+            assert!(passed.held > Duration::ZERO, "{job} would never rest");
             written.push(passed.written);
             if !passed.more || written.len() > 10 {
                 break;

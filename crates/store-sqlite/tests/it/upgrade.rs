@@ -185,6 +185,12 @@ fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_l
     let new = Scene::new();
     drop(new.open());
     let definitions_of_a_new_store = definitions(&new.connection());
+    for check in ["CHECK (kind = ", "CHECK (state = ", "CHECK (step = "] {
+        let of_one_table = definitions_of_a_new_store
+            .iter()
+            .filter(|sql| sql.contains(check));
+        assert_eq!(of_one_table.count(), 1, "{check}: word by word");
+    }
     for format in 1..=SCRIPTS.len() {
         let scene = Scene::new();
         write(&scene.connection(), format);

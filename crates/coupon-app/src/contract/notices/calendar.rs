@@ -7,6 +7,7 @@ use crate::contract::{START, coupon_id, terms};
 use crate::{Passed, Reminders};
 use coupon_core::IssuedState;
 use std::sync::Arc;
+use std::time::Duration;
 
 const VALID: i64 = 1_000;
 
@@ -167,6 +168,10 @@ pub fn a_crowd_expires_in_bounded_batches(harness: &mut dyn NoticeHarness) {
             let passed = calendar.expire(after_start(VALID), BATCH).await.unwrap();
             // About the limit: a store may finish what it has begun to read.
             assert!(passed.written <= 8_192 + u64::try_from(BATCH).unwrap());
+            assert!(
+                passed.held > Duration::ZERO,
+                "whoever calls again could not tell how long to rest"
+            );
             written += passed.written;
             calls += 1;
             if !passed.more {
@@ -192,6 +197,7 @@ pub fn a_crowd_is_reminded_in_bounded_batches_and_passed_over_afterwards(harness
         let reminders = Reminders::new([7]).unwrap();
         let first = exam.remind_once(&reminders, 2 * DAY).await;
         assert!(first.more && first.written > 0, "{first:?}");
+        assert!(first.held > Duration::ZERO, "{first:?}");
         exam.crash().await;
         let rest = exam.remind(&[7], 2 * DAY).await;
         assert_eq!(first.written + rest, u64::from(crowd));
