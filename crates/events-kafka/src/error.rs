@@ -38,6 +38,15 @@ pub enum KafkaTrouble {
         /// Why.
         code: RDKafkaErrorCode,
     },
+    /// A broker does not know topics that are made: it has not learned of them yet, or cannot be reached.
+    #[error("the topics are made, but broker {broker} does not say that it knows them ({why}); do it again, which is harmless", why = reason(.why))]
+    NotKnown {
+        /// Its address.
+        broker: String,
+        /// Why it cannot be reached.
+        #[source]
+        why: Option<Box<KafkaTrouble>>,
+    },
     /// The settings are weaker than the promise, so nothing is published.
     #[error("nothing is published: {0}")]
     Weak(String),
@@ -47,6 +56,11 @@ pub enum KafkaTrouble {
     /// The worker was closed, or its thread has ended.
     #[error("the worker is closed")]
     Closed,
+}
+
+fn reason(why: &Option<Box<KafkaTrouble>>) -> String {
+    why.as_ref()
+        .map_or_else(|| "it answers without them".to_owned(), ToString::to_string)
 }
 
 impl KafkaTrouble {
@@ -60,6 +74,7 @@ impl KafkaTrouble {
             | Self::Read(_)
             | Self::Admin(_)
             | Self::Topic { .. }
+            | Self::NotKnown { .. }
             | Self::Weak(_)
             | Self::TooSlow => StoreError::passing(self),
         }

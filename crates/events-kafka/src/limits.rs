@@ -37,3 +37,5 @@ pub(crate) const TROUBLE_COUNTS: Duration = Duration::from_secs(3);
 pub const POLL: Duration = Duration::from_millis(100);
 /// How long reading a range of a topic may take, or reading the oldest record of each partition.
 pub const LONGEST_READ: Duration = Duration::from_secs(10);
+/// How long whoever waits for a broker to learn of a topic waits before asking it again.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(20);

@@ -2,10 +2,15 @@
 
 use crate::client::{self, Voice};
 use crate::error::KafkaTrouble;
-use crate::limits::MAX_RECORD_BYTES;
+use crate::limits::{ASK_AGAIN, MAX_RECORD_BYTES};
 use crate::options::{KafkaOptions, TopicPlan};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+type Asker = AdminClient<Voice>;
 
 /// What became of a topic that was to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,7 @@ pub struct Made {
 }
 
 /// Makes the topics that do not exist: of what was decided, of dead letters, and of notifications unless there is none.
+/// When it returns, every broker of the cluster knows them: whoever asks any of them finds them.
 ///
 /// The topic of dead letters has one partition, so that letters have one order, and keeps them until somebody removes
 /// them.
@@ -24,6 +30,7 @@ pub struct Made {
 /// # Errors
 ///
 /// If the cluster cannot be reached or refuses, for instance because it has fewer brokers than the plan wants replicas.
+/// If a broker does not say within [`KafkaOptions::request_timeout`] that it knows the topics, though they are made.
 pub async fn create_topics(options: &KafkaOptions, plan: &TopicPlan) -> Result<Vec<Made>, KafkaTrouble> {
     let kept = plan.retention.as_millis().to_string();
     let record_bytes = MAX_RECORD_BYTES.to_string();
@@ -87,7 +94,7 @@ impl Common {
 }
 
 async fn create(options: &KafkaOptions, topics: &[NewTopic<'_>]) -> Result<Vec<Made>, KafkaTrouble> {
-    let admin: AdminClient<Voice> = client::base(options)
+    let admin: Asker = client::base(options)
         .create_with_context(Voice)
         .map_err(KafkaTrouble::Settings)?;
     let request = AdminOptions::new()
@@ -102,5 +109,97 @@ async fn create(options: &KafkaOptions, topics: &[NewTopic<'_>]) -> Result<Vec<M
         Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Made { topic, fresh: false }),
         Err((topic, code)) => Err(KafkaTrouble::Topic { topic, code }),
     };
-    said.into_iter().map(made).collect()
+    let made: Vec<Made> = said.into_iter().map(made).collect::<Result<_, _>>()?;
+    let names = topics.iter().map(|topic| topic.name.to_owned()).collect();
+    known_everywhere(options, Arc::new(admin), names).await?;
+    Ok(made)
+}
+
+/// Waits until every broker knows these topics. The controller answers as soon as they are decided, and brokers learn of
+/// it one by one: <https://cwiki.apache.org/confluence/display/KAFKA/KIP-631> (metadata is a log that they follow).
+async fn known_everywhere(
+    options: &KafkaOptions,
+    cluster: Arc<Asker>,
+    names: Vec<String>,
+) -> Result<(), KafkaTrouble> {
+    let names: Arc<[String]> = names.into();
+    let began = Instant::now();
+    let mut askers: BTreeMap<String, Arc<Asker>> = BTreeMap::new();
+    let mut knowing = BTreeSet::new();
+    loop {
+        // Asked anew each time: a broker that has gone need know nothing.
+        let (brokers, _) = ask(&cluster, options, &names).await?;
+        let Some(address) = brokers.into_iter().find(|broker| !knowing.contains(broker)) else {
+            return Ok(());
+        };
+        let asker = match askers.get(&address) {
+            Some(asker) => Arc::clone(asker),
+            None => {
+                // A client that knows one broker asks that one.
+                let asker: Asker = client::base(options)
+                    .set("bootstrap.servers", &address)
+                    .create_with_context(Voice)
+                    .map_err(KafkaTrouble::Settings)?;
+                let asker = Arc::new(asker);
+                askers.insert(address.clone(), Arc::clone(&asker));
+                asker
+            }
+        };
+        let why = match ask(&asker, options, &names).await {
+            Ok((_, true)) => {
+                knowing.insert(address);
+                continue;
+            }
+            Ok((_, false)) => None,
+            Err(trouble) => Some(Box::new(trouble)),
+        };
+        if began.elapsed() >= options.request_timeout {
+            return Err(KafkaTrouble::NotKnown { broker: address, why });
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// The addresses of the cluster's brokers, and whether the one that answers knows all of these topics.
+async fn ask(
+    asker: &Arc<Asker>,
+    options: &KafkaOptions,
+    names: &Arc<[String]>,
+) -> Result<(Vec<String>, bool), KafkaTrouble> {
+    let (asker, names, timeout) = (Arc::clone(asker), Arc::clone(names), options.request_timeout);
+    let asking = tokio::task::spawn_blocking(move || {
+        // Of all topics, because to ask for one may make it.
+        let metadata = asker.inner().fetch_metadata(None, timeout)?;
+        let found = |name: &String| {
+            let mut topics = metadata.topics().iter();
+            topics.any(|topic| topic.name() == name && !topic.partitions().is_empty())
+        };
+        let addresses = metadata
+            .brokers()
+            .iter()
+            .map(|broker| address(broker.host(), broker.port()));
+        Ok((addresses.collect(), names.iter().all(found)))
+    });
+    let asked = asking.await.map_err(|_panicked| KafkaTrouble::Closed)?;
+    asked.map_err(KafkaTrouble::Admin)
+}
+
+fn address(host: &str, port: i32) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_ipv6_is_told_from_its_port() {
+        assert_eq!(address("broker-1.shop", 9_092), "broker-1.shop:9092");
+        assert_eq!(address("127.0.0.1", 9_092), "127.0.0.1:9092");
+        assert_eq!(address("::1", 9_092), "[::1]:9092");
+    }
 }

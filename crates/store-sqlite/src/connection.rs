@@ -21,9 +21,9 @@ pub(crate) enum Carry {
     Soon = 64,
     /// While coupons are redeemed: each changes pages anywhere, a batch more than the follower's whole log, and the same
     /// ones again in the next; and each carrying costs two syncs, for which those wait who redeem. While jobs go through
-    /// the store too: what one batch has half filled the next one fills. During a sale the follower carries it, many
-    /// times a second and so never much.
-    Later = 2_048,
+    /// the store too: what one batch has half filled the next one fills. The carrier does it beside them; this is when the
+    /// log has to begin anew. During a sale the follower carries it, many times a second and so never much.
+    Later = 16_384,
 }
 
 /// Says when the log is carried from now on.

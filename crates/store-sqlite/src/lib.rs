@@ -21,6 +21,7 @@ mod audit;
 mod backup;
 mod calendar;
 mod careful;
+mod carrier;
 mod connection;
 mod contacts;
 mod error;

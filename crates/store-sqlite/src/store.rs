@@ -3,6 +3,7 @@
 use crate::apply::{Unindexed, applied_seq, apply, settle};
 use crate::backup::{BackupError, Pace, Progress, backup_file};
 use crate::calendar::Bookmarks;
+use crate::carrier::Carrier;
 use crate::connection::{Carry, carry, damaged, open_reader, open_writer};
 use crate::error::{Failure, OpenError};
 use crate::quarantine::{self, Quarantined};
@@ -92,6 +93,7 @@ struct Shared {
     /// Whoever is next to have the writer.
     next: Mutex<()>,
     writer: Mutex<Connection>,
+    carrier: Carrier,
     unindexed: Unindexed,
     offers: Mutex<Offers>,
     /// When the last batch of redemptions was decided that took any step.
@@ -114,6 +116,7 @@ impl SqliteStore {
             has_webhooks: AtomicBool::new(has_webhooks),
             next: Mutex::default(),
             writer: Mutex::new(writer),
+            carrier: Carrier::start(path)?,
             unindexed: Unindexed::new(tail),
             offers: Mutex::default(),
             redeemed_at: Mutex::new(None),
@@ -232,6 +235,9 @@ impl Shared {
                 .map_err(Failure::from)
                 .and_then(|()| change(&mut writer))
         };
+        if when == Carry::Later {
+            self.carrier.ring();
+        }
         self.remember(written.as_ref().err());
         written
     }
@@ -261,6 +267,7 @@ impl Shared {
             Ok((outcomes, wrote)) => {
                 // A batch that had nothing to write says nothing about whether it could have.
                 if wrote {
+                    self.carrier.ring();
                     self.remember(None);
                     *self.redeemed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }

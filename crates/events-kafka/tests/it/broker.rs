@@ -4,7 +4,7 @@ use super::rig::{self, Carrier, block_on, issues, join, sale, worker};
 use coupon_app::contract::coupon_id;
 use coupon_app::{Delivery, DeliverySink as _, DeliverySource as _, Health};
 use coupon_testkit::{FaultProxy, Kafka, KafkaOptions as Brokers, Loss, free_port};
-use events_kafka::{KafkaFeed, KafkaOptions, TopicPlan, create_topics};
+use events_kafka::{KafkaFeed, KafkaOptions, KafkaTrouble, TopicPlan, create_topics};
 use std::time::Duration;
 
 /// Publishes as the house does: until it is on the topic.
@@ -72,6 +72,50 @@ fn records_whose_answers_are_lost_are_sent_again_and_told_apart_by_the_broker() 
             carrier.seen.values().all(|times| *times == 1),
             "a repetition was taken for a new record"
         );
+    });
+}
+
+#[test]
+fn topics_are_made_when_every_broker_knows_them() {
+    // The one that stands still counts as alive for as long as this takes.
+    let brokers = Brokers::brokers(3).set("broker.session.timeout.ms", "60000");
+    let Some(kafka) = rig::start(Kafka::start(&brokers)) else {
+        return;
+    };
+    block_on(async {
+        let options = KafkaOptions {
+            declared: Vec::new(),
+            ..rig::impatient(&kafka.bootstrap())
+        };
+        let plan = TopicPlan::default();
+        kafka.pause(3).unwrap();
+        let waited_for = loop {
+            match create_topics(&options, &plan).await {
+                Ok(made) => panic!("said to be made while a broker cannot know: {made:?}"),
+                Err(KafkaTrouble::NotKnown { broker, .. }) => break broker,
+                // It led the others, or was the one that was asked.
+                Err(_other) => {}
+            }
+        };
+        let port = kafka.port(3).unwrap();
+        assert!(waited_for.ends_with(&format!(":{port}")), "{waited_for}");
+        kafka.resume(3).unwrap();
+        let mut made = create_topics(&options, &plan).await;
+        while made.is_err() {
+            made = create_topics(&options, &plan).await;
+        }
+        assert!(made.unwrap().iter().all(|topic| !topic.fresh));
+        for id in kafka.ids() {
+            let at_one = KafkaOptions {
+                brokers: vec![format!("127.0.0.1:{}", kafka.port(id).unwrap())],
+                ..options.clone()
+            };
+            assert_eq!(
+                KafkaFeed::new(at_one).health().await,
+                Health::Ready,
+                "broker {id}"
+            );
+        }
     });
 }
 

@@ -36,6 +36,8 @@ fn each_weak_setting_is_named_and_nothing_is_published_until_it_is_declared() {
         };
         let topics = [like(&options.topic), like(&options.dead_letters)];
         admin.create_topics(&topics, &AdminOptions::new()).await.unwrap();
+        // Made beside our own way of making them, which waits for this.
+        rig::wait_for(async || !why(&options).await.contains("does not exist")).await;
         let all = why(&options).await;
         for said in [
             "acks is 1, not all",

@@ -7,6 +7,7 @@
 
 mod apply;
 mod backup;
+mod carry;
 mod contract;
 mod crash;
 mod fold;

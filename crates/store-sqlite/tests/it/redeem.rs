@@ -57,7 +57,7 @@ pub(crate) fn take(store: &SqliteStore, requests: &[RedemptionRequest]) {
 }
 
 /// A store with so many issued coupons of coupon 1.
-fn filled(scene: &Scene, rows: u32) -> SqliteStore {
+pub(crate) fn filled(scene: &Scene, rows: u32) -> SqliteStore {
     let store = scene.open();
     let mut records = vec![revision(coupon(1, None), 0)];
     records.extend(issues(1, 1, rows));
