@@ -17,6 +17,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("../migrations/0007_failed_deliveries.sql"),
     include_str!("../migrations/0008_folds_in_steps.sql"),
     include_str!("../migrations/0009_checks_in_place.sql"),
+    include_str!("../migrations/0010_first_steps.sql"),
 ];
 
 /// The first format in which issued coupons have a history.
@@ -27,6 +28,9 @@ pub(crate) const WITH_NOTIFICATIONS: i64 = 5;
 
 /// The first format in which users are folded into their index in steps.
 pub(crate) const WITH_STEPS: i64 = 8;
+
+/// The first format in which first steps are appended.
+pub(crate) const WITH_FIRST_STEPS: i64 = 10;
 
 /// The first format that keeps a log of what administrators did.
 pub(crate) const WITH_AUDIT_LOG: i64 = 6;

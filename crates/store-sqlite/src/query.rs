@@ -180,8 +180,16 @@ mod tests {
     #[test]
     fn a_history_is_found_by_its_issued_coupon_and_comes_in_order() {
         assert_eq!(
-            plan(&crate::history::page_sql(), 3),
+            plan(&crate::history::further_sql(), 3),
             ["SEARCH redemption_history USING PRIMARY KEY (issued_coupon=? AND number>?)"]
+        );
+        assert_eq!(
+            plan(&crate::history::first_sql(), 1),
+            [
+                "SEARCH first_steps USING INTEGER PRIMARY KEY (rowid=?)",
+                "SCALAR SUBQUERY 1",
+                "SEARCH issued_coupons USING INTEGER PRIMARY KEY (rowid=?)"
+            ]
         );
     }
 

@@ -191,11 +191,19 @@ impl Work<'_> {
     fn write(&mut self, found: &Found, entry: &HistoryEntry) -> Result<(), Failure> {
         let redemption = found.issued.redemption.as_ref();
         let units = |amount: Amount| amount.get().cast_signed();
+        let first_step = match entry.number {
+            1 => Some(history::begin(self.transaction, found.id, entry)?),
+            _ => {
+                history::add(self.transaction, found.id, entry)?;
+                None
+            }
+        };
         let changed = self
             .transaction
             .prepare_cached(
                 "UPDATE issued_coupons
-                 SET redeemed_at = ?2, order_id = ?3, order_amount = ?4, discount_amount = ?5, revoked_at = ?6, steps = ?7
+                 SET redeemed_at = ?2, order_id = ?3, order_amount = ?4, discount_amount = ?5, revoked_at = ?6, steps = ?7,
+                     first_step = coalesce(?8, first_step)
                  WHERE id = ?1",
             )?
             .execute((
@@ -206,6 +214,7 @@ impl Work<'_> {
                 redemption.and_then(|redemption| redemption.discount.map(units)),
                 found.issued.revoked_at.map(Timestamp::as_micros),
                 entry.number,
+                first_step,
             ))?;
         if changed != 1 {
             return Err(Failure::Damaged(format!(
@@ -213,7 +222,6 @@ impl Work<'_> {
                 found.id
             )));
         }
-        history::add(self.transaction, found.id, entry)?;
         write_step(self.transaction, self.kinds, found.issued.id(), entry)?;
         self.wrote = true;
         Ok(())
@@ -312,7 +320,7 @@ fn find(connection: &Connection, id: IssuedCouponId) -> Result<Option<Found>, Fa
         0 => fresh,
         _ => Trail {
             steps,
-            last_at: history::time(connection, id, steps)?,
+            last_at: history::one(connection, id, steps)?.at,
         },
     };
     Ok(Some(Found {

@@ -155,6 +155,9 @@ pub enum Difference {
     /// Steps of issued coupons that are not there, or say that nothing became of them.
     #[error("{0} steps in histories of issued coupons that do not have them")]
     StraySteps(u64),
+    /// Answers for idempotency keys on steps that are not there.
+    #[error("{0} answers for idempotency keys are kept of steps that are not there")]
+    StrayTokens(u64),
     /// Issued coupons of a coupon that is not there.
     #[error("issued coupons of coupon {0}, which is not there")]
     NoCoupon(u32),

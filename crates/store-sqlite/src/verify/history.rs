@@ -3,11 +3,19 @@
 use super::{Difference, Findings};
 use crate::error::Failure;
 use crate::history;
-use crate::migrations::{WITH_HISTORY, format};
+use crate::migrations::{WITH_FIRST_STEPS, WITH_HISTORY, format};
 use crate::row::{ISSUED_COUPON, issued_coupon, sum, unpacked};
 use coupon_core::{HistoryEntry, IssuedCoupon, IssuedCouponId, Step, check_history};
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
+
+/// How many answers are kept for steps that there are not.
+const STRAY_TOKENS: &str = "SELECT count(*) FROM redemption_tokens t
+     WHERE NOT EXISTS (
+         SELECT 1 FROM redemption_history h WHERE h.issued_coupon = t.issued_coupon AND h.number = t.number)
+     AND NOT (t.number = 1 AND EXISTS (
+         SELECT 1 FROM issued_coupons i JOIN first_steps f ON f.id = i.first_step
+         WHERE i.id = t.issued_coupon AND f.issued_coupon = i.id))";
 
 /// Cancelled redemptions of each coupon.
 pub(super) type Cancelled = BTreeMap<u32, u64>;
@@ -17,9 +25,12 @@ pub(super) type Cancelled = BTreeMap<u32, u64>;
 /// Two passes in the order of the same key go side by side: those rows that say they have a history, and the steps.
 pub(super) fn check(snapshot: &Connection, findings: &mut Findings) -> Result<Cancelled, Failure> {
     let mut cancelled = Cancelled::new();
-    if format(snapshot)? < WITH_HISTORY {
+    let format = format(snapshot)?;
+    if format < WITH_HISTORY {
         return Ok(cancelled);
     }
+    let appended = format >= WITH_FIRST_STEPS;
+    let read = if appended { history::page } else { history::further };
     let mut steps = 0;
     let mut statement = snapshot.prepare(&format!(
         "SELECT {ISSUED_COUPON}, i.steps FROM issued_coupons i
@@ -28,7 +39,7 @@ pub(super) fn check(snapshot: &Connection, findings: &mut Findings) -> Result<Ca
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let id = unpacked(row.get(0)?)?;
-        let history = history::page(snapshot, id, 0, usize::MAX)?;
+        let history = read(snapshot, id, 0, usize::MAX)?;
         steps += u64::try_from(history.len()).unwrap_or(u64::MAX);
         let given_back = history
             .iter()
@@ -43,10 +54,16 @@ pub(super) fn check(snapshot: &Connection, findings: &mut Findings) -> Result<Ca
             });
         }
     }
-    let all = snapshot.query_row("SELECT count(*) FROM redemption_history", [], |row| row.get(0))?;
-    let all = sum(all)?;
+    let all = history::all_steps(snapshot, appended)?;
     if all != steps {
         findings.add(Difference::StraySteps(all.saturating_sub(steps)));
+    }
+    // Before, a foreign key says the same.
+    if appended {
+        let lost = snapshot.query_row(STRAY_TOKENS, [], |row| row.get(0))?;
+        if lost != 0 {
+            findings.add(Difference::StrayTokens(sum(lost)?));
+        }
     }
     Ok(cancelled)
 }

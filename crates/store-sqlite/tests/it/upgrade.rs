@@ -17,7 +17,7 @@ use std::time::Duration;
 use store_sqlite::{Pace, SqliteOptions, SqliteStore, StoreAtRest, backup_file, verify};
 
 /// The scripts as they were released.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_redemption.sql"),
     include_str!("../../migrations/0003_sums.sql"),
@@ -27,6 +27,7 @@ const SCRIPTS: [&str; 9] = [
     include_str!("../../migrations/0007_failed_deliveries.sql"),
     include_str!("../../migrations/0008_folds_in_steps.sql"),
     include_str!("../../migrations/0009_checks_in_place.sql"),
+    include_str!("../../migrations/0010_first_steps.sql"),
 ];
 
 /// The first format that says of each revision what it was.
@@ -137,6 +138,13 @@ fn write(connection: &Connection, format: usize) {
              DELETE FROM holders WHERE position = 3",
         );
     }
+    if format >= 10 {
+        run(&format!(
+            "INSERT INTO first_steps VALUES (7, {FIRST} + 2, 'revoked', {START} + 6, 'key-1', NULL, NULL, NULL);
+             UPDATE issued_coupons SET revoked_at = {START} + 6, steps = 1, first_step = 7 WHERE id = {FIRST} + 2;
+             UPDATE coupons SET revoked = 1; UPDATE issued_blocks SET unused = 1"
+        ));
+    }
     connection
         .execute_batch(&format!(
             "PRAGMA application_id = 0x46434f4d; PRAGMA user_version = {format};"
@@ -185,11 +193,15 @@ fn a_filled_store_of_any_earlier_format_is_verified_backed_up_and_upgraded_and_l
     let new = Scene::new();
     drop(new.open());
     let definitions_of_a_new_store = definitions(&new.connection());
-    for check in ["CHECK (kind = ", "CHECK (state = ", "CHECK (step = "] {
-        let of_one_table = definitions_of_a_new_store
+    for (check, tables) in [
+        ("CHECK (kind = ", 1),
+        ("CHECK (state = ", 1),
+        ("CHECK (step = ", 2),
+    ] {
+        let made = definitions_of_a_new_store
             .iter()
             .filter(|sql| sql.contains(check));
-        assert_eq!(of_one_table.count(), 1, "{check}: word by word");
+        assert_eq!(made.count(), tables, "{check}: word by word");
     }
     for format in 1..=SCRIPTS.len() {
         let scene = Scene::new();
@@ -254,6 +266,7 @@ fn words_that_are_none_are_refused(connection: &Connection) {
         ("notifications", "kind"),
         ("notification_deliveries", "state"),
         ("redemption_history", "step"),
+        ("first_steps", "step"),
     ] {
         let sql = format!("UPDATE {table} SET {column} = 'nonsense'");
         if !rows(connection, table, &[column.to_owned()]).is_empty() {

@@ -1,8 +1,8 @@
 //! Verifying: each kind of difference is found and named.
 
 use crate::redeem::{cancel, redeem, revoke, take};
-use crate::scene::{Scene, coupon, entry, issues, revision, wait};
-use coupon_app::RecordStore;
+use crate::scene::{Scene, coupon, entry, issues, revision, token, wait};
+use coupon_app::{RecordStore, RedemptionRequest};
 use store_sqlite::{Difference, verify};
 
 /// What is found in a store of thirty rows, of which some are in the index and some are not, after `change`.
@@ -18,8 +18,8 @@ fn differences(change: &str) -> Vec<Difference> {
         &[
             redeem(5, "a"),
             cancel(5, "a"),
-            redeem(5, "b"),
-            redeem(6, "a"),
+            with_token(redeem(5, "b"), 1),
+            with_token(redeem(6, "a"), 2),
             revoke(7),
         ],
     );
@@ -32,6 +32,14 @@ fn differences(change: &str) -> Vec<Difference> {
     connection.execute_batch(change).unwrap();
     drop(connection);
     verify(&scene.path()).unwrap().differences
+}
+
+/// The same request with an idempotency key.
+fn with_token(request: RedemptionRequest, scope: u8) -> RedemptionRequest {
+    RedemptionRequest {
+        token: Some(token(scope, 1)),
+        ..request
+    }
 }
 
 fn said(change: &str) -> String {
@@ -167,7 +175,7 @@ fn a_history_that_cannot_be_or_says_something_else_is_named() {
             "issued coupon 1-5: I14: a use given back that did not stand, at step 2",
         ),
         (
-            "UPDATE redemption_history SET order_amount = 1 WHERE issued_coupon = (1 << 32) + 6",
+            "UPDATE first_steps SET order_amount = 1 WHERE issued_coupon = (1 << 32) + 6",
             "issued coupon 1-6: its history comes to something else",
         ),
         (
@@ -187,12 +195,28 @@ fn a_history_that_cannot_be_or_says_something_else_is_named() {
             "coupon 1: cancelled is kept as 2, and the rows make 1",
         ),
         (
-            "DELETE FROM redemption_history WHERE issued_coupon = (1 << 32) + 7",
+            "DELETE FROM first_steps WHERE issued_coupon = (1 << 32) + 7",
             "issued coupon 1-7: its history comes to something else",
         ),
         (
-            "UPDATE redemption_history SET issued_coupon = (1 << 32) + 8 WHERE issued_coupon = (1 << 32) + 7",
+            "UPDATE first_steps SET issued_coupon = (1 << 32) + 8 WHERE issued_coupon = (1 << 32) + 7",
             "1 steps in histories of issued coupons that do not have them",
+        ),
+        (
+            "UPDATE issued_coupons SET first_step = (SELECT first_step FROM issued_coupons WHERE position = 5) WHERE position = 6",
+            "issued coupon 1-6: its history comes to something else",
+        ),
+        (
+            "UPDATE redemption_history SET issued_coupon = (1 << 32) + 8 WHERE issued_coupon = (1 << 32) + 5",
+            "2 steps in histories of issued coupons that do not have them",
+        ),
+        (
+            "DELETE FROM redemption_history WHERE issued_coupon = (1 << 32) + 5 AND number = 3",
+            "1 answers for idempotency keys are kept of steps that are not there",
+        ),
+        (
+            "UPDATE issued_coupons SET first_step = NULL WHERE position = 6",
+            "1 answers for idempotency keys are kept of steps that are not there",
         ),
     ] {
         let said = said(change);
