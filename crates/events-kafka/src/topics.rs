@@ -6,11 +6,8 @@ use crate::limits::{ASK_AGAIN, MAX_RECORD_BYTES};
 use crate::options::{KafkaOptions, TopicPlan};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use tokio::time::Instant;
-
-type Asker = AdminClient<Voice>;
 
 /// What became of a topic that was to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +91,7 @@ impl Common {
 }
 
 async fn create(options: &KafkaOptions, topics: &[NewTopic<'_>]) -> Result<Vec<Made>, KafkaTrouble> {
-    let admin: Asker = client::base(options)
+    let admin: AdminClient<Voice> = client::base(options)
         .create_with_context(Voice)
         .map_err(KafkaTrouble::Settings)?;
     let request = AdminOptions::new()
@@ -110,74 +107,65 @@ async fn create(options: &KafkaOptions, topics: &[NewTopic<'_>]) -> Result<Vec<M
         Err((topic, code)) => Err(KafkaTrouble::Topic { topic, code }),
     };
     let made: Vec<Made> = said.into_iter().map(made).collect::<Result<_, _>>()?;
-    let names = topics.iter().map(|topic| topic.name.to_owned()).collect();
-    known_everywhere(options, Arc::new(admin), names).await?;
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name).collect();
+    known_everywhere(options, &names).await?;
     Ok(made)
 }
 
 /// Waits until every broker knows these topics. The controller answers as soon as they are decided, and brokers learn of
 /// it one by one: <https://cwiki.apache.org/confluence/display/KAFKA/KIP-631> (metadata is a log that they follow).
-async fn known_everywhere(
-    options: &KafkaOptions,
-    cluster: Arc<Asker>,
-    names: Vec<String>,
-) -> Result<(), KafkaTrouble> {
-    let names: Arc<[String]> = names.into();
-    let began = Instant::now();
-    let mut askers: BTreeMap<String, Arc<Asker>> = BTreeMap::new();
+async fn known_everywhere(options: &KafkaOptions, names: &[&str]) -> Result<(), KafkaTrouble> {
+    let any = options.brokers.join(",");
+    let deadline = Instant::now() + options.request_timeout;
     let mut knowing = BTreeSet::new();
     loop {
         // Asked anew each time: a broker that has gone need know nothing.
-        let (brokers, _) = ask(&cluster, options, &names).await?;
-        let Some(address) = brokers.into_iter().find(|broker| !knowing.contains(broker)) else {
-            return Ok(());
-        };
-        let asker = match askers.get(&address) {
-            Some(asker) => Arc::clone(asker),
-            None => {
-                // A client that knows one broker asks that one.
-                let asker: Asker = client::base(options)
-                    .set("bootstrap.servers", &address)
-                    .create_with_context(Voice)
-                    .map_err(KafkaTrouble::Settings)?;
-                let asker = Arc::new(asker);
-                askers.insert(address.clone(), Arc::clone(&asker));
-                asker
+        let (broker, why) = match ask(options, &any, names, deadline).await {
+            Err(trouble) => (any.clone(), Some(Box::new(trouble))),
+            Ok((brokers, _)) => {
+                let Some(broker) = brokers.into_iter().find(|broker| !knowing.contains(broker)) else {
+                    return Ok(());
+                };
+                match ask(options, &broker, names, deadline).await {
+                    Ok((_, true)) => {
+                        knowing.insert(broker);
+                        continue;
+                    }
+                    Ok((_, false)) => (broker, None),
+                    Err(trouble) => (broker, Some(Box::new(trouble))),
+                }
             }
         };
-        let why = match ask(&asker, options, &names).await {
-            Ok((_, true)) => {
-                knowing.insert(address);
-                continue;
-            }
-            Ok((_, false)) => None,
-            Err(trouble) => Some(Box::new(trouble)),
-        };
-        if began.elapsed() >= options.request_timeout {
-            return Err(KafkaTrouble::NotKnown { broker: address, why });
+        if Instant::now() >= deadline {
+            return Err(KafkaTrouble::NotKnown { broker, why });
         }
         tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 
-/// The addresses of the cluster's brokers, and whether the one that answers knows all of these topics.
+/// The addresses of the cluster's brokers, and whether the one that answers knows all of these topics. It is the one at this
+/// address if that is one: the client is new, and so is connected to nobody else.
 async fn ask(
-    asker: &Arc<Asker>,
     options: &KafkaOptions,
-    names: &Arc<[String]>,
+    brokers: &str,
+    names: &[&str],
+    deadline: Instant,
 ) -> Result<(Vec<String>, bool), KafkaTrouble> {
-    let (asker, names, timeout) = (Arc::clone(asker), Arc::clone(names), options.request_timeout);
+    let client: AdminClient<Voice> = client::base(options)
+        .set("bootstrap.servers", brokers)
+        .create_with_context(Voice)
+        .map_err(KafkaTrouble::Settings)?;
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let asking = tokio::task::spawn_blocking(move || {
+        let left = deadline.saturating_duration_since(Instant::now());
         // Of all topics, because to ask for one may make it.
-        let metadata = asker.inner().fetch_metadata(None, timeout)?;
+        let metadata = client.inner().fetch_metadata(None, left)?;
         let found = |name: &String| {
             let mut topics = metadata.topics().iter();
             topics.any(|topic| topic.name() == name && !topic.partitions().is_empty())
         };
-        let addresses = metadata
-            .brokers()
-            .iter()
-            .map(|broker| address(broker.host(), broker.port()));
+        let brokers = metadata.brokers().iter();
+        let addresses = brokers.map(|broker| address(broker.host(), broker.port()));
         Ok((addresses.collect(), names.iter().all(found)))
     });
     let asked = asking.await.map_err(|_panicked| KafkaTrouble::Closed)?;

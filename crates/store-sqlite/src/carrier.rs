@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_millis(100);
 
 /// A thread with a connection of its own. In SQLite's log mode whoever carries (a passive checkpoint) waits for nobody and
-/// nobody waits for it, so the thread that decides redemptions need not do it between two batches. The log begins anew
-/// only when everything in it is carried and nobody has written meanwhile, which the writer sees to when it has become
-/// long (`Carry::Later`), with little left to do then.
+/// nobody waits for it, so the thread that decides redemptions need not do it between two batches.
+///
+/// The log begins anew only when everything in it is carried and the file is synced, which steady writing keeps the carrier
+/// from: there is always one more commit. So the writer does that when the log has become long (`Carry::Later`). What is left
+/// to write is little then; the sync is of all that was carried since the last one.
 #[derive(Debug)]
 pub(crate) struct Carrier {
     told: Arc<Told>,

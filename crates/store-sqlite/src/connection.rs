@@ -23,7 +23,7 @@ pub(crate) enum Carry {
     /// ones again in the next; and each carrying costs two syncs, for which those wait who redeem. While jobs go through
     /// the store too: what one batch has half filled the next one fills. The carrier does it beside them; this is when the
     /// log has to begin anew. During a sale the follower carries it, many times a second and so never much.
-    Later = 16_384,
+    Later = 16_000,
 }
 
 /// Says when the log is carried from now on.
@@ -31,7 +31,8 @@ pub(crate) fn carry(connection: &Connection, when: Carry) -> Result<(), rusqlite
     connection.pragma_update(None, "wal_autocheckpoint", when as i64)
 }
 
-/// The log keeps at most so many bytes on disk between two checkpoints; a fold makes it longer for a moment.
+/// The log keeps at most so many bytes on disk when it begins anew: what [`Carry::Later`] lets come together, and what a
+/// fold adds goes again.
 const LOG_BYTES: i64 = 64 << 20;
 
 /// A page of a store, in bytes. No store is shorter, unless it is empty.

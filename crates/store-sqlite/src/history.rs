@@ -58,19 +58,19 @@ fn columns(entry: &HistoryEntry) -> Columns<'_> {
     (name, at, actor, order.map(OrderId::as_str), units, discount)
 }
 
-/// A page of one history, after entry number `after`.
+/// A page of one history, after entry number `after`, from one snapshot.
 pub(crate) fn page(
-    connection: &Connection,
+    snapshot: &Connection,
     id: IssuedCouponId,
     after: u32,
     limit: usize,
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let mut page = Vec::new();
     if after == 0 && limit > 0 {
-        page.extend(first(connection, packed(id.coupon, id.position.get()))?);
+        page.extend(first(snapshot, packed(id.coupon, id.position.get()))?);
     }
     let left = limit - page.len();
-    page.append(&mut further(connection, id, after, left)?);
+    page.append(&mut further(snapshot, id, after, left)?);
     Ok(page)
 }
 

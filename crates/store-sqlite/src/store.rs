@@ -463,9 +463,11 @@ impl RedemptionStore for SqliteStore {
         after: u32,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        let page = self
-            .readers
-            .read(move |connection| history::page(connection, id, after, limit));
+        let page = self.readers.read(move |connection| {
+            // Steps stand in two tables, and may be taken meanwhile.
+            let snapshot = connection.transaction()?;
+            history::page(&snapshot, id, after, limit)
+        });
         Ok(page.await?)
     }
 

@@ -77,6 +77,7 @@ macro_rules! redemption_contract {
                 of_a_thousand_racing_redeems_on_one_order_one_is_new_and_the_rest_are_replays
                 a_thousand_waiters_at_the_redeemer_are_told_one_truth
                 redeems_and_cancellations_that_race_take_and_give_back_one_use_at_a_time
+                a_history_that_is_read_while_steps_are_taken_has_no_gap
             }
             tokens {
                 the_same_token_gives_the_answer_that_the_step_was_given

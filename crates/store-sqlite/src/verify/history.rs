@@ -22,7 +22,7 @@ pub(super) type Cancelled = BTreeMap<u32, u64>;
 
 /// Holds every history against its issued coupon, and counts what was given back.
 ///
-/// Two passes in the order of the same key go side by side: those rows that say they have a history, and the steps.
+/// Goes through the rows that say they have a history, and looks each up.
 pub(super) fn check(snapshot: &Connection, findings: &mut Findings) -> Result<Cancelled, Failure> {
     let mut cancelled = Cancelled::new();
     let format = format(snapshot)?;

@@ -8,6 +8,7 @@ use crate::{Board, Redeemer, RedemptionRequest, RedemptionStore};
 use coupon_core::Step;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 
 const THREADS: usize = 8;
@@ -135,5 +136,37 @@ pub fn redeems_and_cancellations_that_race_take_and_give_back_one_use_at_a_time(
             .await
             .unwrap();
         assert_eq!((tally.redeemed, tally.cancelled), (redeemed, cancelled));
+    });
+}
+
+pub fn a_history_that_is_read_while_steps_are_taken_has_no_gap(harness: &mut dyn RedemptionHarness) {
+    const ISSUED: u32 = 300;
+    RedemptionExam::sit(harness, ISSUED, async |exam| {
+        let store = Arc::clone(&exam.till().redemptions);
+        let at = Arc::new(AtomicU32::new(1));
+        let read_at = Arc::clone(&at);
+        let steps = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            for position in 1..=ISSUED {
+                at.store(position, Ordering::Relaxed);
+                let both = [redeem(position, "a", 20_000), cancel(position, "a")];
+                for outcome in runtime.block_on(store.decide(&both, after_start(1))).unwrap() {
+                    assert_eq!(told(&outcome), Told::New);
+                }
+            }
+        });
+        while !steps.is_finished() {
+            let position = read_at.load(Ordering::Relaxed);
+            let history = exam.history(position).await;
+            let numbers: Vec<u32> = history.iter().map(|entry| entry.number).collect();
+            assert!(
+                [vec![], vec![1, 2]].contains(&numbers),
+                "of 1-{position}: {numbers:?}"
+            );
+        }
+        steps.join().unwrap();
     });
 }
