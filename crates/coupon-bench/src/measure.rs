@@ -151,7 +151,7 @@ impl Id {
                 "authentication, limits and metrics, which the bare handler has not; a refusal writes and syncs nothing"
             }
             Self::P11 => {
-                "the tail of single rounds: with one binary, and the host taking 0.0 to 0.2 % of the processors, the p99 of a round lay between 1.4 and 20 ms, while a write and sync alone had one of 0.12 to 0.18 ms; where it comes from in the slow rounds was not found. Seen to hold up requests before: the host, when it takes processor time for seconds (a write and sync alone then has tails of 5 to 70 ms); the kernel that makes room in a full memory for new pages of files (kswapd and kcompactd, 4 to 5 ms at a stretch where kernels do not preempt); a segment's zeros; the store's commits of 1 to 2 ms"
+                "waits for a processor, not for the disk: in 5 s of a slow round, traced (p99 30 ms), the ledger's thread waited for the disk above 1 ms once, and for a processor 11 times (21 ms together), the two loops 28 times, the load 11 times, up to 6 ms each; meanwhile the processors had other threads of the two, the follower, a process of the machine's own that takes 3 to 5 ms every 1.1 s, or nothing to do. A shorter slice for the ledger's thread (0.1 ms) changed little: 4.3, 5.4 and 7.0 ms against 5.0, 7.3 and 24.3 in turns. Seen before: the host, when it takes processor time for seconds; the kernel that makes room in a full memory for new pages of files; a segment's zeros; the store's commits of 1 to 2 ms"
             }
             Self::P12 => "two wake-ups, of the owner and back of the loop",
             Self::P13 => "memory: putting every holder into the index",
