@@ -41,11 +41,12 @@ const PAGE: u64 = 4_096;
 /// Opens the connection that writes, making the file and its tables if need be.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
     make_file(path)?;
+    // A connection that may write carries what a crash left in the log when it closes.
+    check_format(path, &open_to_read(path)?)?;
     let sqlite = |cause| open_error(path, cause);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    check_format(path, &connection)?;
     set_up_writer(&connection, options).map_err(sqlite)?;
     migrate(&mut connection).map_err(|failure| damaged(path, failure))?;
     Ok(connection)
@@ -53,15 +54,20 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
 
 /// Opens a connection that only reads a store that is there.
 pub(crate) fn open_reader(path: &Path, cache_kib: u32) -> Result<Connection, OpenError> {
-    let sqlite = |cause| open_error(path, cause);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let connection = open_to_read(path)?;
     let is_new = check_format(path, &connection)?;
     if is_new {
         return Err(OpenError::NotAStore { path: path.into() });
     }
-    set_up_reader(&connection, cache_kib).map_err(sqlite)?;
+    set_up_reader(&connection, cache_kib).map_err(|cause| open_error(path, cause))?;
+    Ok(connection)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |cause| open_error(path, cause);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     Ok(connection)
 }
 

@@ -60,5 +60,13 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", newest())?;
     transaction.commit()?;
+    if from > 0 {
+        let (from, to) = (from, newest());
+        tracing::info!(
+            from,
+            to,
+            "the store has a newer format now; earlier versions refuse it"
+        );
+    }
     Ok(())
 }

@@ -149,6 +149,14 @@ fn every_operation_declares_its_refusals_headers_and_bounds() {
             let none = Vec::new();
             let parameters = operation["parameters"].as_array().unwrap_or(&none);
             let repeatable = parameters.iter().any(|known| known["name"] == "Idempotency-Key");
+            // The key of an issue belongs to coupon and user, whatever else is asked.
+            if repeatable
+                && operation["operationId"] != "issueCoupon"
+                && operation.get("requestBody").is_some()
+            {
+                let said = responses["422"]["description"].as_str().unwrap();
+                assert!(said.contains("`idempotency-key-reused`"), "{shown}: {said}");
+            }
             for (status, response) in responses {
                 let header = |name: &str| response["headers"].get(name).is_some();
                 let done = status.starts_with('2');

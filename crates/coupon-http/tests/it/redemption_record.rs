@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 #[test]
 fn the_history_has_every_step_in_order_and_pages() {
-    let house = shop(&["kim"]);
+    let house = shop(&["kim", "lee"]);
     let kim = token("kim");
     redeem(&house, "1-1", &kim, "a", 30_000);
     redeem(&house, "1-1", &kim, "a", 30_000);
@@ -70,6 +70,12 @@ fn the_history_has_every_step_in_order_and_pages() {
         path = format!("/v1/issued-coupons/1-1/history?limit=2&cursor={cursor}");
     }
     assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    let other = house.get(&path.replace("/1-1/", "/1-2/"), &house.redeemer);
+    assert_eq!(
+        other.refusal(),
+        refused(400, "invalid-cursor"),
+        "of another's history"
+    );
     for query in ["?limit=0", "?limit=1001", "?state=issued", "?cursor=00"] {
         assert_eq!(
             house

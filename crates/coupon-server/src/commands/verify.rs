@@ -5,7 +5,7 @@ mod over_http;
 
 use crate::cli::Shared;
 use crate::client::AdminOptions;
-use crate::terminal;
+use crate::{complaint, terminal};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use coupon_core::{Position, Quantity, Timestamp, Witnessed, check_order};
@@ -60,7 +60,7 @@ pub(crate) fn run(shared: &Shared, options: &Options) -> anyhow::Result<ExitCode
     let findings = match looked {
         Ok(findings) => findings,
         Err(error) => {
-            terminal::complain(&format!("firstcome: not verified: {error:#}"));
+            complaint::tell(&error.context("not verified"), shared.json);
             return Ok(ExitCode::from(NO_VERDICT));
         }
     };

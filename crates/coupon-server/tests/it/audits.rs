@@ -207,5 +207,10 @@ fn what_cannot_be_looked_at_is_neither_sound_nor_unsound() {
     ] {
         let output = scratch.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
+        let output = scratch.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said: Value = serde_json::from_slice(&output.stderr).unwrap();
+        let why = said["error"].as_str().unwrap();
+        assert!(why.starts_with("not verified: "), "{arguments:?}: {why}");
     }
 }

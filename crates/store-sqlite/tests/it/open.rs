@@ -44,6 +44,23 @@ fn a_newer_format_is_refused_and_left_alone() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     assert_eq!(version, 99);
+    // What a crash left in the log stays there too, for the version that wrote it.
+    let crashed = [scene.file("crashed.db"), scene.file("crashed.db-wal")];
+    let writer = scene.connection();
+    writer.pragma_update(None, "user_version", 98).unwrap();
+    let log = scene.file("store.db-wal");
+    for (from, to) in [scene.path(), log].iter().zip(&crashed) {
+        std::fs::copy(from, to).unwrap();
+    }
+    let bytes = || crashed.each_ref().map(|file| std::fs::read(file).unwrap());
+    let before = bytes();
+    assert!(before.iter().all(|file| !file.is_empty()));
+    let error = open(&crashed[0]).unwrap_err();
+    assert!(
+        matches!(error, OpenError::NewerFormat { found: 98, .. }),
+        "{error}"
+    );
+    assert!(bytes() == before);
 }
 
 #[test]

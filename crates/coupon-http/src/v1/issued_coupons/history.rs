@@ -40,6 +40,10 @@ pub(crate) async fn get_history(
     RawQuery(query): RawQuery,
 ) -> Reply {
     let page = Page::read(query.as_deref(), LIST, None)?;
+    let whose = u64::from(id.coupon.get()) << 32 | u64::from(id.position.get());
+    if page.cursor.as_ref().is_some_and(|cursor| cursor.first != whose) {
+        return Err(Problem::InvalidCursor);
+    }
     let issued = super::visible(&station, &caller, id).await?;
     let mut data = Vec::new();
     let after = match page.cursor {
@@ -57,7 +61,7 @@ pub(crate) async fn get_history(
     let next_cursor = data.last().filter(|_| more).map(|last| {
         let place = Cursor {
             list: LIST,
-            first: 0,
+            first: whose,
             second: last.number,
         };
         place.text()

@@ -33,7 +33,7 @@ use std::sync::Arc;
         (status = 200, description = "The issued coupon, redeemed, and what the order gets", body = Redemption<'static>),
         (status = 409, description = "`order-mismatch`, `already-redeemed`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 410, description = "`expired`, `revoked`", body = coupon_api::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`below-minimum`, `invalid-values`", body = coupon_api::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`below-minimum`, `invalid-values`, `idempotency-key-reused`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = "4XX", description = "Refused; another user's is 404 `unknown-issued-coupon`", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 500, description = "`indeterminate`: ask again", body = coupon_api::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`: nothing happened", body = coupon_api::Problem, content_type = "application/problem+json"),
