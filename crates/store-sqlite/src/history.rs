@@ -74,7 +74,7 @@ pub(crate) fn page(
     Ok(page)
 }
 
-/// The same of a format in which no first step is appended.
+/// The part of such a page that stands in `redemption_history`: all of it in formats in which no first step is appended.
 pub(crate) fn further(
     connection: &Connection,
     id: IssuedCouponId,
